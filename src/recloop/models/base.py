@@ -1,0 +1,391 @@
+"""What every recommender is: a dataclass of hyperparameters and learned arrays, and how it acts.
+
+A concrete model declares its hyperparameters as fields, its learned arrays with `learned(...)`, and
+writes `_start`, `scores` and `update_batch`. Choosing, exploring with exact propensities, saving and
+loading stand here once. Concrete models are final: nobody subclasses one.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from recloop.errors import DamagedFile, InvalidParameter
+from recloop.models import exploration
+from recloop.types import BoolArray, Decision, FloatArray, IntArray, Transitions
+from recloop.utils.checks import check_codes, check_count
+from recloop.utils.files import load_arrays, save_arrays
+from recloop.utils.history import RecentItems, pushed
+from recloop.utils.seeding import generator_state, restored_generator, stream
+from recloop.utils.topk import top_k
+
+FORMAT_VERSION = 1
+ItemSets = Sequence[Sequence[int] | IntArray]
+
+
+def learned(*shape: str | int) -> Any:
+    """A learned array: not an argument; its shape in names of fields, numbers, or "?" for any."""
+    return field(init=False, repr=False, default=None, metadata={"shape": shape})
+
+
+@dataclass
+class AbstractRecommender(ABC):
+    """Scores every item for a user, chooses, learns, saves.
+
+    n_users, n_items: sizes of the population and of the catalogue, in codes 0..n-1.
+    seed: decides initial values and exploration; same seed, same bytes.
+    """
+
+    n_users: int
+    n_items: int
+    seed: int = field(default=0, kw_only=True)
+
+    type_name: ClassVar[str]
+    """The name in `MODELS`, in a configuration and in a saved file's header."""
+
+    history_length: ClassVar[int] = 0
+    """How many recent items `history` must hold; a model that uses none leaves it 0."""
+
+    learns: ClassVar[str] = "steps"
+    """steps: `update` and `update_batch` teach it. fit: `fit(interactions)` does, all at once."""
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        self.n_users = check_count(owner, "n_users", self.n_users)
+        self.n_items = check_count(owner, "n_items", self.n_items)
+        self.seed = check_count(owner, "seed", self.seed, least=0)
+        self._rng = stream(self.seed, self.type_name, "explore")
+        self._recent: RecentItems | None = None
+        self._check()
+        self._start()
+
+    def _check(self) -> None:
+        """Check hyperparameters; raise `InvalidParameter`."""
+
+    @abstractmethod
+    def _start(self) -> None:
+        """Set learned arrays to their initial values."""
+
+    # How it values
+
+    @abstractmethod
+    def scores(
+        self,
+        users: IntArray,
+        *,
+        context: FloatArray | None = None,
+        history: IntArray | None = None,
+    ) -> FloatArray:
+        """(B, n_items) value of every item for `users` (B,); the higher the better. Teaches nothing.
+
+        context: (B, D) if the model uses one. history: (B, H), newest first, -1 padded; without it
+        the model's own short memory is used.
+        """
+
+    def acting_scores(
+        self, users: IntArray, context: FloatArray | None, history: IntArray | None
+    ) -> FloatArray:
+        """(B, n_items) what an exploring choice ranks by: `scores`, or scores plus a bonus."""
+        return self.scores(users, context=context, history=history)
+
+    @property
+    def exploration_rate(self) -> float:
+        """The probability that a slot is drawn at random when exploring."""
+        return float(getattr(self, "epsilon", 0.0))
+
+    # How it chooses
+
+    def recommend(
+        self,
+        user_id: int,
+        k: int = 10,
+        *,
+        context: FloatArray | None = None,
+        history: IntArray | None = None,
+        exclude: Sequence[int] = (),
+        explore: bool = True,
+    ) -> list[int]:
+        """At most k distinct items for one user, best first, fewer only when fewer are eligible.
+
+        context (D,), history (H,): of this user. explore=False gives the best items by `scores`,
+        ties to the lower item code.
+        """
+        row = self.recommend_batch(
+            np.array([user_id]) if isinstance(user_id, (int, np.integer)) else user_id,
+            k,
+            context=None if context is None else np.asarray(context)[None],
+            history=None if history is None else np.asarray(history)[None],
+            exclude=[exclude],
+            explore=explore,
+        )[0]
+        return [int(item) for item in row if item >= 0]
+
+    def recommend_batch(
+        self,
+        users: IntArray,
+        k: int = 10,
+        *,
+        context: FloatArray | None = None,
+        history: IntArray | None = None,
+        exclude: ItemSets | None = None,
+        explore: bool = True,
+    ) -> IntArray:
+        """(B, k) items for `users` (B,), -1 where fewer than k are eligible.
+
+        exclude: for each row the items that must not appear.
+        """
+        users = check_codes(type(self).__name__, "users", users, self.n_users)
+        k = check_count(type(self).__name__, "k", k)
+        eligible = self._eligible(len(users), None, exclude)
+        if explore:
+            scores = self.acting_scores(users, context, history)
+            return exploration.epsilon_greedy_slates(
+                scores, eligible, k, self.exploration_rate, self._rng
+            )[0]
+        return top_k(self.scores(users, context=context, history=history), k, eligible)
+
+    def decide(
+        self,
+        user_id: int,
+        k: int = 10,
+        *,
+        context: FloatArray | None = None,
+        history: IntArray | None = None,
+        candidates: Sequence[int] | None = None,
+        exclude: Sequence[int] = (),
+        rng: np.random.Generator | None = None,
+    ) -> Decision:
+        """An exploring choice with the probability of each slot given the slots above it."""
+        users = check_codes(type(self).__name__, "user_id", [user_id], self.n_users)
+        k = check_count(type(self).__name__, "k", k)
+        eligible = self._eligible(1, None if candidates is None else [candidates], [exclude])
+        scores = self.acting_scores(
+            users,
+            None if context is None else np.asarray(context)[None],
+            None if history is None else np.asarray(history)[None],
+        )
+        items, propensities, explored = exploration.epsilon_greedy_slates(
+            scores, eligible, k, self.exploration_rate, self._rng if rng is None else rng
+        )
+        shown = items[0] >= 0
+        return Decision(
+            user=int(user_id),
+            items=items[0][shown],
+            scores=scores[0][items[0][shown]],
+            propensities=propensities[0][shown],
+            propensity_kind="conditional",
+            sources=["explore" if drawn else "greedy" for drawn in explored[0][shown]],
+        )
+
+    def probabilities(
+        self,
+        users: IntArray,
+        *,
+        context: FloatArray | None = None,
+        history: IntArray | None = None,
+    ) -> FloatArray:
+        """(B, n_items) exact probability that an exploring choice puts each item first."""
+        users = check_codes(type(self).__name__, "users", users, self.n_users)
+        scores = self.acting_scores(users, context, history)
+        return exploration.epsilon_greedy_probabilities(
+            scores, np.ones(scores.shape, dtype=np.bool_), self.exploration_rate
+        )
+
+    def slate_propensities(
+        self,
+        users: IntArray,
+        slates: IntArray,
+        *,
+        context: FloatArray | None = None,
+        history: IntArray | None = None,
+        candidates: ItemSets | None = None,
+    ) -> FloatArray:
+        """(B, k) probability of each slot of any given slates, given the slots above it."""
+        owner = type(self).__name__
+        users = check_codes(owner, "users", users, self.n_users)
+        slates = check_codes(owner, "slates", slates, self.n_items, least=-1)
+        return exploration.epsilon_greedy_propensities(
+            self.acting_scores(users, context, history),
+            self._eligible(len(users), candidates, None),
+            slates,
+            self.exploration_rate,
+        )
+
+    def _eligible(
+        self, n_rows: int, candidates: ItemSets | None, exclude: ItemSets | None
+    ) -> BoolArray:
+        eligible = np.full((n_rows, self.n_items), candidates is None, dtype=np.bool_)
+        if candidates is not None:
+            eligible[self._pairs(candidates)] = True
+        if exclude is not None:
+            eligible[self._pairs(exclude)] = False
+        return eligible
+
+    def _pairs(self, item_sets: ItemSets) -> tuple[IntArray, IntArray]:
+        rows = np.repeat(np.arange(len(item_sets)), [len(items) for items in item_sets])
+        joined = [np.asarray(items, dtype=np.int64) for items in item_sets if len(items)]
+        items = np.concatenate(joined) if joined else np.empty(0, dtype=np.int64)
+        return rows, check_codes(type(self).__name__, "items", items, self.n_items)
+
+    # How it learns
+
+    def update(
+        self,
+        user_id: int,
+        item_id: int,
+        reward: float,
+        *,
+        context: FloatArray | None = None,
+        next_context: FloatArray | None = None,
+        next_item: int | None = None,
+        discount: float | None = None,
+    ) -> None:
+        """Learn from one answer: `user_id` was shown `item_id` and gave `reward`.
+
+        discount: of the value that follows, 0 where nothing does; the model's own when not given.
+        The item joins the user's short memory when the reward is positive.
+        """
+        users = np.array([user_id])
+        items = np.array([item_id])
+        before = self._own_history(users) if self.history_length else None
+        after = before
+        if before is not None and reward > 0:
+            after = pushed(before, items)
+        self.update_batch(
+            Transitions(
+                users=users,
+                items=items,
+                rewards=np.array([reward], dtype=np.float64),
+                discounts=None if discount is None else np.array([discount], dtype=np.float64),
+                histories=before,
+                next_histories=after,
+                next_items=None if next_item is None else np.array([next_item]),
+                contexts=None if context is None else np.asarray(context, dtype=np.float64)[None],
+                next_contexts=None
+                if next_context is None
+                else np.asarray(next_context, dtype=np.float64)[None],
+            )
+        )
+        if self._recent is not None and reward > 0:
+            self._recent.push(users, items)
+
+    @abstractmethod
+    def update_batch(self, transitions: Transitions) -> None:
+        """Learn from the rows of `transitions`, in their order."""
+
+    def _own_history(self, users: IntArray) -> IntArray:
+        """(B, history_length) from the short memory that the familiar calls keep."""
+        if self._recent is None:
+            self._recent = RecentItems(self.n_users, self.history_length)
+        return self._recent.of(users)
+
+    def _checked(self, transitions: Transitions) -> Transitions:
+        """`transitions` after every code and reward was found to be in range."""
+        owner = type(self).__name__
+        check_codes(owner, "users", transitions.users, self.n_users)
+        check_codes(owner, "items", transitions.items, self.n_items)
+        if not np.isfinite(transitions.rewards).all():
+            raise InvalidParameter(f"{owner}: rewards must be finite numbers, got NaN or infinity.")
+        return transitions
+
+    # How it is kept
+
+    def params(self) -> dict[str, Any]:
+        """The hyperparameters as they were passed, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
+
+    @classmethod
+    def _learned_fields(cls) -> list[Field]:
+        return [f for f in fields(cls) if "shape" in f.metadata]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every learned array by name; what is not learned yet is absent."""
+        values = {f.name: getattr(self, f.name) for f in self._learned_fields()}
+        kept = {name: value for name, value in values.items() if value is not None}
+        if self._recent is not None:
+            kept["_recent_items"] = self._recent.items
+        return kept
+
+    def save(self, path: str | Path, **extra: Any) -> None:
+        """Write the model to one checked file, atomically. `extra` (JSON values) joins the header."""
+        header = {
+            **extra,
+            "type": self.type_name,
+            "version": FORMAT_VERSION,
+            "params": self.params(),
+            "explore_stream": generator_state(self._rng),
+            "counters": self.counters(),
+        }
+        save_arrays(path, self.arrays(), header)
+
+    def counters(self) -> dict[str, Any]:
+        """Learned values that are not arrays, as JSON values; `_set_counters` takes them back."""
+        return {}
+
+    def _set_counters(self, counters: dict[str, Any]) -> None:
+        if counters:
+            raise DamagedFile(f"{type(self).__name__}: the file has counters it does not know.")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The model that was saved, after checking bytes, type, version and every shape."""
+        header, arrays = load_arrays(path)
+        if header.get("type") != cls.type_name:
+            raise DamagedFile(
+                f"{path}: holds a model of type '{header.get('type')}', not '{cls.type_name}'. "
+                "Load it with that class."
+            )
+        if header.get("version") != FORMAT_VERSION:
+            raise DamagedFile(
+                f"{path}: written in format {header.get('version')}; this version of recloop reads "
+                f"format {FORMAT_VERSION}. Train again."
+            )
+        try:
+            model = cls(**header["params"])
+        except TypeError as error:
+            raise DamagedFile(
+                f"{path}: its parameters do not fit {cls.__name__} ({error})."
+            ) from None
+        model._take(path, arrays)
+        model._rng = restored_generator(header["explore_stream"])
+        model._set_counters(header["counters"])
+        return model
+
+    def _take(self, path: str | Path, arrays: dict[str, np.ndarray]) -> None:
+        recent = arrays.pop("_recent_items", None)
+        if recent is not None:
+            self._recent = RecentItems(self.n_users, self.history_length)
+            self._same_shape(path, "_recent_items", recent, self._recent.items.shape)
+            self._recent.items = recent
+        expected = {f.name: f.metadata["shape"] for f in self._learned_fields()}
+        for name in expected.keys() | arrays.keys():
+            if name not in expected:
+                raise DamagedFile(
+                    f"{path}: has an array '{name}' that {type(self).__name__} lacks."
+                )
+            if name not in arrays and getattr(self, name) is not None:
+                raise DamagedFile(f"{path}: lacks the array '{name}' of {type(self).__name__}.")
+            if name in arrays:
+                shape = tuple(self._size(dimension) for dimension in expected[name])
+                self._same_shape(path, name, arrays[name], shape)
+                setattr(self, name, arrays[name])
+
+    def _size(self, dimension: str | int) -> int | None:
+        if dimension == "?":
+            return None
+        return dimension if isinstance(dimension, int) else getattr(self, dimension)
+
+    def _same_shape(
+        self, path: str | Path, name: str, array: np.ndarray, shape: tuple[int | None, ...]
+    ) -> None:
+        fits = array.ndim == len(shape) and all(
+            wanted is None or wanted == got for wanted, got in zip(shape, array.shape, strict=True)
+        )
+        if not fits:
+            raise DamagedFile(
+                f"{path}: array '{name}' has shape {array.shape}, "
+                f"{type(self).__name__} needs {shape}."
+            )

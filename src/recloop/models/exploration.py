@@ -1,0 +1,104 @@
+"""Epsilon-greedy slates with the exact propensity of every slot given the slots above it.
+
+Slot by slot: with probability epsilon a uniform draw from the items that are left, otherwise one of
+those with the highest score. m items are left, t of them share the highest score:
+
+    p(a | slots above) = epsilon / m + (1 - epsilon) / t * [a is one of the t]
+
+Sutton and Barto (2018), section 2.2, extended to slates without repetition.
+"""
+
+import numpy as np
+
+from recloop.types import BoolArray, FloatArray, IntArray
+from recloop.utils.kernels import kernel
+
+
+def epsilon_greedy_slates(
+    scores: FloatArray, eligible: BoolArray, k: int, epsilon: float, rng: np.random.Generator
+) -> tuple[IntArray, FloatArray, BoolArray]:
+    """Items, propensities and "drawn to explore", each (B, k); -1, 0 and False where none is left.
+
+    Ties for the highest score are broken at random, evenly. Every row takes 2 k draws, so that one
+    batch of rows and the same rows one by one see the same draws.
+    """
+    draws = rng.random((len(scores), k, 2))
+    return _draw_slates(np.ascontiguousarray(scores), eligible, epsilon, draws)
+
+
+def epsilon_greedy_propensities(
+    scores: FloatArray, eligible: BoolArray, slates: IntArray, epsilon: float
+) -> FloatArray:
+    """(B, k) probability of each slot of the given slates; 0 for -1 and for what is not eligible."""
+    return _slate_propensities(np.ascontiguousarray(scores), eligible, epsilon, slates)
+
+
+def epsilon_greedy_probabilities(
+    scores: FloatArray, eligible: BoolArray, epsilon: float
+) -> FloatArray:
+    """(B, n_items) probability that each item stands in the first slot; rows sum to one."""
+    open_scores = np.where(eligible, scores, -np.inf)
+    best = (open_scores == open_scores.max(axis=1, keepdims=True)) & eligible
+    n_left = np.maximum(eligible.sum(axis=1, keepdims=True), 1)
+    n_best = np.maximum(best.sum(axis=1, keepdims=True), 1)
+    return epsilon * eligible / n_left + (1.0 - epsilon) * best / n_best
+
+
+@kernel
+def _count_best(scores, is_open):
+    n_left, n_best, highest = 0, 0, -np.inf
+    for item in range(len(scores)):
+        if is_open[item]:
+            n_left += 1
+            if n_best == 0 or scores[item] > highest:
+                highest, n_best = scores[item], 1
+            elif scores[item] == highest:
+                n_best += 1
+    return n_left, n_best, highest
+
+
+@kernel
+def _draw_slates(scores, eligible, epsilon, draws):
+    n_rows, k, _ = draws.shape
+    items = np.full((n_rows, k), -1, dtype=np.int64)
+    propensities = np.zeros((n_rows, k))
+    explored = np.zeros((n_rows, k), dtype=np.bool_)
+    for row in range(n_rows):
+        is_open = eligible[row].copy()
+        for slot in range(k):
+            n_left, n_best, highest = _count_best(scores[row], is_open)
+            if n_left == 0:
+                break
+            explores = draws[row, slot, 0] < epsilon
+            wanted = int(draws[row, slot, 1] * (n_left if explores else n_best))
+            for item in range(len(is_open)):
+                is_best = is_open[item] and scores[row, item] == highest
+                if is_open[item] if explores else is_best:
+                    if wanted == 0:
+                        items[row, slot] = item
+                        explored[row, slot] = explores
+                        propensities[row, slot] = epsilon / n_left
+                        if is_best:
+                            propensities[row, slot] += (1.0 - epsilon) / n_best
+                        is_open[item] = False
+                        break
+                    wanted -= 1
+    return items, propensities, explored
+
+
+@kernel
+def _slate_propensities(scores, eligible, epsilon, slates):
+    n_rows, k = slates.shape
+    propensities = np.zeros((n_rows, k))
+    for row in range(n_rows):
+        is_open = eligible[row].copy()
+        for slot in range(k):
+            item = slates[row, slot]
+            if item < 0 or not is_open[item]:
+                continue
+            n_left, n_best, highest = _count_best(scores[row], is_open)
+            propensities[row, slot] = epsilon / n_left
+            if scores[row, item] == highest:
+                propensities[row, slot] += (1.0 - epsilon) / n_best
+            is_open[item] = False
+    return propensities

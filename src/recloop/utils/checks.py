@@ -1,0 +1,89 @@
+"""One wording for bad arguments: who, what, what is allowed, what was got."""
+
+import math
+from collections.abc import Collection
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from recloop.errors import InvalidParameter
+from recloop.types import IntArray
+
+
+def check_count(owner: str, name: str, value: Any, *, least: int = 1) -> int:
+    """`value` as an int of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InvalidParameter(
+            f"{owner}: {name} must be a whole number of at least {least}, got {value!r}."
+        )
+    return int(value)
+
+
+def check_between(
+    owner: str,
+    name: str,
+    value: Any,
+    low: float,
+    high: float,
+    *,
+    low_open: bool = False,
+    high_open: bool = False,
+) -> float:
+    """`value` as a finite float within [low, high]; an open end excludes the bound itself."""
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    inside = (low < number if low_open else low <= number) and (
+        number < high if high_open else number <= high
+    )
+    if not (inside and math.isfinite(number)):
+        raise InvalidParameter(
+            f"{owner}: {name} must be {_range_in_words(low, high, low_open, high_open)}, "
+            f"got {value!r}."
+        )
+    return number
+
+
+def _range_in_words(low: float, high: float, low_open: bool, high_open: bool) -> str:
+    if math.isinf(high):
+        return f"a number {'above' if low_open else 'of at least'} {low:g}"
+    if low_open or high_open:
+        return (
+            f"{'above' if low_open else 'at least'} {low:g} "
+            f"and {'below' if high_open else 'at most'} {high:g}"
+        )
+    return f"between {low:g} and {high:g}"
+
+
+def check_choice(owner: str, name: str, value: Any, allowed: Collection[str]) -> str:
+    """`value` if it is one of the `allowed` words."""
+    if value not in allowed:
+        raise InvalidParameter(
+            f"{owner}: {name} must be one of {', '.join(map(repr, allowed))}, got {value!r}."
+        )
+    return value
+
+
+def check_codes(owner: str, name: str, values: ArrayLike, n: int, *, least: int = 0) -> IntArray:
+    """`values` as int64 codes within least..n-1; the message names the first one outside."""
+    array = np.asarray(values)
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise InvalidParameter(
+            f"{owner}: {name} must be whole numbers between {least} and {n - 1}, "
+            f"got an array of {array.dtype}. Codes are integers; ids belong to the faces."
+        )
+    codes = array.astype(np.int64, copy=False)
+    outside = (codes < least) | (codes >= n)
+    if outside.any():
+        first = codes[outside].flat[0]
+        raise InvalidParameter(f"{owner}: {name} must be between {least} and {n - 1}, got {first}.")
+    return codes
+
+
+def check_finite(owner: str, name: str, values: ArrayLike) -> np.ndarray:
+    """`values` as float64 without NaN or infinity."""
+    array = np.asarray(values, dtype=np.float64)
+    if not np.isfinite(array).all():
+        bad = array[~np.isfinite(array)].flat[0]
+        raise InvalidParameter(f"{owner}: {name} must be finite numbers, got {bad}.")
+    return array
