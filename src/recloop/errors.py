@@ -7,7 +7,7 @@
     │   └── Leakage        (ValueError)         a split in which the test part reaches into training
     ├── MissingData        (FileNotFoundError)  a file or folder that is not there
     ├── InvalidConfig      (ValueError)         a configuration key or value, with file and line
-    ├── DamagedFile        (ValueError)         checksum, type, version or shape is not what was written
+    ├── DamagedFile        (ValueError)         checksum, type, version or shape differs
     ├── RunFolderInUse     (FileExistsError)    the folder holds a run of another configuration
     └── MissingExtra       (ImportError)        an optional dependency is not installed
 

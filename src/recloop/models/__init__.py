@@ -14,9 +14,9 @@ MODELS = {
     "random": "recloop.models.baselines.random:RandomRecommender",
     "sarsa": "recloop.models.sarsa:SARSARecommender",
 }
-"""Every model by the name that a configuration uses; text, so that each loads when it is asked for."""
+"""Every model by its name in a configuration; text, so that each loads when it is asked for."""
 
 __getattr__, __dir__, _classes = lazy_names(
     __name__, {place.split(":")[1]: place.split(":")[0] for place in MODELS.values()}
 )
-__all__ = ["MODELS", *_classes]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["MODELS", *_classes]  # noqa: PLE0604 # pyright: ignore[reportUnsupportedDunderAll]

@@ -1,8 +1,8 @@
 """What every recommender is: a dataclass of hyperparameters and learned arrays, and how it acts.
 
 A concrete model declares its hyperparameters as fields, its learned arrays with `learned(...)`, and
-writes `_start`, `scores` and `update_batch`. Choosing, exploring with exact propensities, saving and
-loading stand here once. Concrete models are final: nobody subclasses one.
+writes `_start`, `scores` and `update_batch`. Choosing, exploring with exact propensities, saving
+and loading stand here once. Concrete models are final: nobody subclasses one.
 """
 
 from abc import ABC, abstractmethod
@@ -62,7 +62,7 @@ class AbstractRecommender(ABC):
         self._check()
         self._start()
 
-    def _check(self) -> None:
+    def _check(self) -> None:  # noqa: B027 (a model without hyperparameters has none to check)
         """Check hyperparameters; raise `InvalidParameter`."""
 
     @abstractmethod
@@ -79,7 +79,7 @@ class AbstractRecommender(ABC):
         context: FloatArray | None = None,
         history: IntArray | None = None,
     ) -> FloatArray:
-        """(B, n_items) value of every item for `users` (B,); the higher the better. Teaches nothing.
+        """(B, n_items) value of every item for `users` (B,), the higher the better; teaches nothing.
 
         context: (B, D) if the model uses one. history: (B, H), newest first, -1 padded; without it
         the model's own short memory is used.
@@ -310,7 +310,7 @@ class AbstractRecommender(ABC):
         return kept
 
     def save(self, path: str | Path, **extra: Any) -> None:
-        """Write the model to one checked file, atomically. `extra` (JSON values) joins the header."""
+        """Write the model to one checked file, atomically; `extra` (JSON values) joins the header."""
         header = {
             **extra,
             "type": self.type_name,

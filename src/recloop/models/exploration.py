@@ -29,7 +29,7 @@ def epsilon_greedy_slates(
 def epsilon_greedy_propensities(
     scores: FloatArray, eligible: BoolArray, slates: IntArray, epsilon: float
 ) -> FloatArray:
-    """(B, k) probability of each slot of the given slates; 0 for -1 and for what is not eligible."""
+    """(B, k) probability of each slot of given slates; 0 for -1 and for what is not eligible."""
     return _slate_propensities(np.ascontiguousarray(scores), eligible, epsilon, slates)
 
 

@@ -1,4 +1,4 @@
-"""Each person's recent items, owned by whoever drives a model: the loop, the evaluator, a service."""
+"""Each person's recent items, owned by whoever drives a model: loop, evaluator or service."""
 
 import numpy as np
 

@@ -29,5 +29,5 @@ def generator_state(rng: np.random.Generator) -> dict[str, Any]:
 def restored_generator(state: dict[str, Any]) -> np.random.Generator:
     """A generator that continues where `generator_state` was taken."""
     bit_generator = np.random.PCG64()
-    bit_generator.state = state
+    bit_generator.state = state  # pyright: ignore[reportAttributeAccessIssue]
     return np.random.Generator(bit_generator)

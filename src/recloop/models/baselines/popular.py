@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 
 from recloop.models.base import AbstractRecommender, learned
-from recloop.types import FloatArray, Interactions, IntArray, Transitions
+from recloop.types import FloatArray, IntArray, Interactions, Transitions
 
 
 @dataclass

@@ -1,0 +1,80 @@
+"""From a log of interactions to steps: what each person saw last, took, and took next."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from recloop.types import BoolArray, FloatArray, IntArray, Interactions, Transitions
+
+Reward = Literal["one", "weight"]
+
+
+@dataclass(frozen=True)
+class LoggedSteps:
+    """Every row of a log as a step of its person's sequence, in the order in which it happened.
+
+    The last row of a person ends the log, not the person: it is cut off, not terminated.
+    """
+
+    users: IntArray  # (n,)
+    items: IntArray  # (n,)
+    rewards: FloatArray  # (n,)
+    histories: IntArray  # (n, H) before the step, newest first, -1 padded
+    next_histories: IntArray  # (n, H)
+    next_items: IntArray  # (n,) -1 at the last row of a person
+    cut_off: BoolArray  # (n,) nothing is known of what followed
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def transitions(self, discount: float) -> Transitions:
+        """All steps with the value of what followed weighted by `discount`; full feedback."""
+        return Transitions(
+            users=self.users,
+            items=self.items,
+            rewards=self.rewards,
+            discounts=np.full(len(self), discount),
+            histories=self.histories,
+            next_histories=self.next_histories,
+            next_items=self.next_items,
+            feedback="chosen",
+        )
+
+
+def logged_steps(log: Interactions, history_length: int, reward: Reward = "one") -> LoggedSteps:
+    """The steps of `log`, ordered by time; ties keep the order of the log.
+
+    reward: "one" gives every logged choice 1; "weight" gives it its weight.
+    """
+    first = log.offsets()[log.users]
+    position = np.arange(len(log)) - first
+    lags = np.arange(1, history_length + 1)
+    source = np.arange(len(log))[:, None] - lags
+    known = position[:, None] >= lags
+    histories = np.where(known, log.items[np.where(known, source, 0)], -1)
+    next_histories = np.concatenate([log.items[:, None], histories], axis=1)[:, :history_length]
+    is_last = np.append(log.users[1:] != log.users[:-1], True)[: len(log)]
+    next_items = np.where(is_last, -1, np.roll(log.items, -1))
+    rewards = np.ones(len(log)) if reward == "one" else log.weights
+    order = np.argsort(log.timestamps, kind="stable")
+    return LoggedSteps(
+        users=log.users[order],
+        items=log.items[order],
+        rewards=rewards[order],
+        histories=histories[order],
+        next_histories=next_histories[order],
+        next_items=next_items[order],
+        cut_off=is_last[order],
+    )
+
+
+def last_items(log: Interactions, history_length: int) -> IntArray:
+    """(n_users, H) the most recent items of everyone at the end of `log`, newest first."""
+    ends = log.offsets()[1:]
+    starts = log.offsets()[:-1]
+    source = ends[:, None] - np.arange(1, history_length + 1)
+    known = source >= starts[:, None]
+    if not len(log):
+        return np.full((log.n_users, history_length), -1, dtype=np.int64)
+    return np.where(known, log.items[np.where(known, source, 0)], -1)
