@@ -144,9 +144,8 @@ class Recommender(Protocol):
 class World(Protocol):
     """A batch of people who answer: the training loop's other half.
 
-    `reset` starts a session for each of `users` and `step` shows each one item; both leave the
-    people in the state that `histories` describes. `horizon` cuts a session off (truncated), a
-    person who leaves ends it (terminated).
+    `reset` starts a session for each of `users`; `step` shows each one item and returns rewards
+    (B,), terminated (B,): the person left, and truncated (B,): the session was cut off.
     """
 
     n_users: int

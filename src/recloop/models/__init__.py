@@ -10,6 +10,7 @@ MODELS = {
     "item_knn": "recloop.models.baselines.item_knn:ItemKNNRecommender",
     "markov": "recloop.models.baselines.markov:MarkovRecommender",
     "popular": "recloop.models.baselines.popular:PopularRecommender",
+    "pure_svd": "recloop.models.baselines.pure_svd:PureSVDRecommender",
     "q_learning": "recloop.models.q_learning:QLearningRecommender",
     "random": "recloop.models.baselines.random:RandomRecommender",
     "sarsa": "recloop.models.sarsa:SARSARecommender",

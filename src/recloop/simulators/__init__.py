@@ -1,0 +1,11 @@
+"""Worlds: simulated people who answer what they are shown."""
+
+from recloop.utils.lazy import lazy_names
+
+WORLDS = {"preference": "recloop.simulators.preference:PreferenceWorld"}
+"""Every world by its name in a configuration."""
+
+__getattr__, __dir__, _classes = lazy_names(
+    __name__, {place.split(":")[1]: place.split(":")[0] for place in WORLDS.values()}
+)
+__all__ = ["WORLDS", *_classes]  # noqa: PLE0604 # pyright: ignore[reportUnsupportedDunderAll]
