@@ -6,7 +6,7 @@ H the length of a history, D the size of a context. Histories run newest first, 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,14 @@ class Decision:
     propensities: FloatArray  # (k,) in (0, 1]
     propensity_kind: PropensityKind
     sources: list[str] = field(default_factory=list)  # (k,) "greedy" or "explore"
+
+
+class Slates(NamedTuple):
+    """Choices for a batch of people, slot by slot; -1, 0 and False where nothing was left."""
+
+    items: IntArray  # (B, k)
+    propensities: FloatArray  # (B, k) given the slots above
+    explored: BoolArray  # (B, k) drawn at random rather than ranked
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ import numpy as np
 
 from recloop.errors import DamagedFile, InvalidParameter
 from recloop.models import exploration
-from recloop.types import BoolArray, Decision, FloatArray, IntArray, Transitions
+from recloop.types import BoolArray, Decision, FloatArray, IntArray, Slates, Transitions
 from recloop.utils.checks import check_codes, check_count
 from recloop.utils.files import load_arrays, save_arrays
 from recloop.utils.history import RecentItems, pushed
@@ -79,7 +79,7 @@ class AbstractRecommender(ABC):
         context: FloatArray | None = None,
         history: IntArray | None = None,
     ) -> FloatArray:
-        """(B, n_items) value of every item for `users` (B,), the higher the better; teaches nothing.
+        """(B, n_items) value of every item for `users` (B,), higher is better; teaches nothing.
 
         context: (B, D) if the model uses one. history: (B, H), newest first, -1 padded; without it
         the model's own short memory is used.
@@ -139,13 +139,28 @@ class AbstractRecommender(ABC):
         """
         users = check_codes(type(self).__name__, "users", users, self.n_users)
         k = check_count(type(self).__name__, "k", k)
-        eligible = self._eligible(len(users), None, exclude)
         if explore:
-            scores = self.acting_scores(users, context, history)
-            return exploration.epsilon_greedy_slates(
-                scores, eligible, k, self.exploration_rate, self._rng
-            )[0]
+            return self.choose_batch(
+                users, k, context=context, history=history, exclude=exclude
+            ).items
+        eligible = self._eligible(len(users), None, exclude)
         return top_k(self.scores(users, context=context, history=history), k, eligible)
+
+    def choose_batch(
+        self,
+        users: IntArray,
+        k: int = 1,
+        *,
+        context: FloatArray | None = None,
+        history: IntArray | None = None,
+        exclude: ItemSets | None = None,
+    ) -> Slates:
+        """Exploring choices for `users` (B,) with the propensity of every slot."""
+        scores = self.acting_scores(users, context, history)
+        eligible = self._eligible(len(users), None, exclude)
+        return exploration.epsilon_greedy_slates(
+            scores, eligible, k, self.exploration_rate, self._rng
+        )
 
     def decide(
         self,
@@ -310,7 +325,7 @@ class AbstractRecommender(ABC):
         return kept
 
     def save(self, path: str | Path, **extra: Any) -> None:
-        """Write the model to one checked file, atomically; `extra` (JSON values) joins the header."""
+        """Write the model to one checked file; `extra` (JSON values) joins the header."""
         header = {
             **extra,
             "type": self.type_name,

@@ -10,20 +10,20 @@ Sutton and Barto (2018), section 2.2, extended to slates without repetition.
 
 import numpy as np
 
-from recloop.types import BoolArray, FloatArray, IntArray
+from recloop.types import BoolArray, FloatArray, IntArray, Slates
 from recloop.utils.kernels import kernel
 
 
 def epsilon_greedy_slates(
     scores: FloatArray, eligible: BoolArray, k: int, epsilon: float, rng: np.random.Generator
-) -> tuple[IntArray, FloatArray, BoolArray]:
-    """Items, propensities and "drawn to explore", each (B, k); -1, 0 and False where none is left.
+) -> Slates:
+    """One slate of k distinct items for each row, with its propensities.
 
     Ties for the highest score are broken at random, evenly. Every row takes 2 k draws, so that one
     batch of rows and the same rows one by one see the same draws.
     """
     draws = rng.random((len(scores), k, 2))
-    return _draw_slates(np.ascontiguousarray(scores), eligible, epsilon, draws)
+    return Slates(*_draw_slates(np.ascontiguousarray(scores), eligible, epsilon, draws))
 
 
 def epsilon_greedy_propensities(
