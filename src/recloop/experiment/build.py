@@ -1,0 +1,81 @@
+"""From the sections of a configuration to the list of models that a run trains."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from recloop.experiment.config import ExperimentConfig, ModelSection
+from recloop.models.registry import model_class
+
+WORLD_MODEL = "world-model"
+WORLD_SUFFIX = "-world"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the leaderboard: a model and how it is trained."""
+
+    name: str
+    type: str
+    params: dict[str, Any]
+    mode: str  # fit, logged or simulated
+    n_rounds: int
+    n_seeds: int
+    controls: tuple[str, ...]
+    is_baseline: bool
+
+    def build(self, n_users: int, n_items: int, seed: int) -> Any:
+        """A fresh model; a seed among the parameters is the first of its seeds."""
+        params = {**self.params, "seed": self.params.get("seed", 0) + seed}
+        return model_class(self.type)(n_users, n_items, **params)
+
+
+def entries(config: ExperimentConfig) -> list[Entry]:
+    """The baselines of every table, then the models of the configuration, in its order.
+
+    Under mode "both" a model that learns step by step stands twice: NAME learned from the log,
+    NAME-world in the fitted world.
+    """
+    named = {model.name for model in config.models}
+    rows = [
+        _entry(config, ModelSection(name=name, type=name), "fit", is_baseline=True)
+        for name in config.evaluation.baselines
+        if name not in named
+    ]
+    for model in config.models:
+        if model_class(model.type).learns == "fit":
+            rows.append(_entry(config, model, "fit"))
+            continue
+        mode = model.mode or config.training.mode
+        if mode in ("logged", "both"):
+            rows.append(_entry(config, model, "logged"))
+        if mode in ("simulated", "both"):
+            row = _entry(config, model, "simulated")
+            name = model.name + (WORLD_SUFFIX if mode == "both" else "")
+            rows.append(replace(row, name=name, controls=(*row.controls, WORLD_MODEL)))
+    if any(row.mode == "simulated" for row in rows):
+        rank = {"n_factors": config.world.params.get("n_factors", 32)}
+        world = ModelSection(name=WORLD_MODEL, type="pure_svd", params=rank)
+        rows.append(_entry(config, world, "fit", is_baseline=True))
+    return rows
+
+
+def _entry(
+    config: ExperimentConfig, model: ModelSection, mode: str, *, is_baseline: bool = False
+) -> Entry:
+    training = config.training
+    rounds = {
+        "fit": 1,
+        "logged": model.passes or training.passes,
+        "simulated": model.n_episodes or training.n_episodes,
+    }
+    draws = mode != "fit" or getattr(model_class(model.type), "draws", False)
+    return Entry(
+        name=model.name,
+        type=model.type,
+        params=dict(model.params),
+        mode=mode,
+        n_rounds=rounds[mode],
+        n_seeds=training.n_seeds if draws else 1,
+        controls=tuple(model.controls),
+        is_baseline=is_baseline,
+    )

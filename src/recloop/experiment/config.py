@@ -1,0 +1,112 @@
+"""What a run is made of: the sections of a configuration, their defaults and what is allowed."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Split = Literal["temporal", "leave_last", "per_user_ratio", "random", "user_disjoint"]
+Mode = Literal["logged", "simulated", "both"]
+BASELINES = ("random", "popular", "item_knn", "ease", "als", "markov")
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DataSection(Section):
+    """Where interactions come from and how they are split."""
+
+    path: str | None = Field(None, description="File or folder; nothing: synthetic data are made.")
+    format: str = Field("auto", description="Name of a public layout, or auto to detect it.")
+    positives: str = Field("all", description="Which rows count: all, or a bound such as '>=4'.")
+    on_bad_rows: Literal["error", "drop"] = "error"
+    split: Split = "temporal"
+    test_ratio: float = Field(0.2, gt=0, lt=1)
+    val_ratio: float = Field(0.1, ge=0, lt=1, description="Share of the training part; 0: none.")
+    n_last: int = Field(1, ge=1, description="Rows of each person under leave_last.")
+    sparsity: float = Field(0.8, gt=0, lt=1, description="Synthetic data: share of empty pairs.")
+    synthetic: dict[str, Any] = Field(default_factory=dict, description="See SyntheticSettings.")
+
+
+class WorldSection(Section):
+    """The simulated people in which `simulated` training happens."""
+
+    type: Literal["preference"] = "preference"
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+class TrainingSection(Section):
+    """How long, how often to look, when to stop."""
+
+    mode: Mode = Field("both", description="Learn from the log, in a fitted world, or one each.")
+    n_episodes: int = Field(1000, ge=1, description="Episodes in a world.")
+    passes: int = Field(1, ge=1, description="Passes over the log.")
+    sessions_per_episode: int = Field(64, ge=1)
+    k: int = Field(10, ge=1, description="Length of the lists that early stopping watches.")
+    eval_freq: int = Field(100, ge=1, description="Episodes between two looks; a pass is one.")
+    patience: int = Field(0, ge=0, description="Looks without gain before stopping; 0: never.")
+    reward: Literal["one", "weight"] = "one"
+    n_seeds: int = Field(1, ge=1, description="Every model that draws is trained so many times.")
+
+
+class ModelSection(Section):
+    """One model of the comparison."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
+    type: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    mode: Mode | None = Field(None, description="Overrides training.mode.")
+    passes: int | None = Field(None, ge=1, description="Overrides training.passes.")
+    n_episodes: int | None = Field(None, ge=1, description="Overrides training.n_episodes.")
+    controls: list[str] = Field(
+        default_factory=list, description="Names of the models that this one must beat."
+    )
+
+
+class EvaluationSection(Section):
+    """What is measured, beside what."""
+
+    ks: list[int] = Field(default_factory=lambda: [1, 5, 10])
+    metric: str = Field("ndcg@10", description="Orders the table and decides comparisons.")
+    baselines: list[str] = Field(default_factory=lambda: list(BASELINES))
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    n_resamples: int = Field(2000, ge=100)
+
+    @field_validator("ks")
+    @classmethod
+    def _positive(cls, ks: list[int]) -> list[int]:
+        if not ks or min(ks) < 1:
+            raise ValueError("needs at least one length, each at least 1")
+        return sorted(set(ks))
+
+    @model_validator(mode="after")
+    def _known_metric(self) -> "EvaluationSection":
+        name, _, k = self.metric.partition("@")
+        allowed = ("precision", "recall", "ndcg", "map", "hit_rate", "mrr")
+        if name not in allowed or k not in {str(k) for k in self.ks}:
+            raise ValueError(
+                f"metric must be one of {', '.join(allowed)} at one of ks, such as ndcg@"
+                f"{self.ks[-1]}; got '{self.metric}'"
+            )
+        return self
+
+
+class ExperimentConfig(Section):
+    """A whole run."""
+
+    seed: int = Field(0, ge=0)
+    data: DataSection = DataSection()
+    world: WorldSection = WorldSection()
+    training: TrainingSection = TrainingSection()
+    models: list[ModelSection] = Field(default_factory=list)
+    evaluation: EvaluationSection = EvaluationSection()
+
+    @model_validator(mode="after")
+    def _names_once(self) -> "ExperimentConfig":
+        names = [model.name for model in self.models]
+        twice = {name for name in names if names.count(name) > 1}
+        if twice:
+            raise ValueError(f"models: the name '{min(twice)}' stands twice; names must differ")
+        return self

@@ -1,0 +1,178 @@
+"""The run folder: what stands where, written whole, and checked before it is read."""
+
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from recloop.errors import MissingData, RunFolderInUse
+from recloop.experiment.config import ExperimentConfig
+from recloop.models.registry import load_model
+from recloop.types import Interactions
+from recloop.utils.files import (
+    MANIFEST,
+    atomic_write,
+    checked_file,
+    read_json,
+    write_json,
+    write_manifest,
+    write_text,
+)
+
+LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "implicit", "torch")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A folder with config.yaml, ids.json, train.parquet, models/, metrics.json, log.jsonl, ..."""
+
+    path: Path
+
+    @classmethod
+    def start(cls, path: str | Path, config: ExperimentConfig, data_hash: str) -> "RunFolder":
+        """The folder for a run: empty, or one that holds the same run and goes on."""
+        folder = cls(Path(path))
+        text = config_text(config)
+        file = folder.path / "config.yaml"
+        if file.exists():
+            folder._check_same_run(text, data_hash)
+        else:
+            folder._check_not_in_use()
+            folder.path.mkdir(parents=True, exist_ok=True)
+            write_json(folder.path / "environment.json", environment(data_hash))
+            write_text(file, text)
+        return folder
+
+    def _check_not_in_use(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise RunFolderInUse(f"{self.path}: is a file; name a folder for the results.")
+        if (self.path / MANIFEST).exists():
+            raise RunFolderInUse(
+                f"{self.path}: holds a {MANIFEST} but no config.yaml. Choose another folder."
+            )
+
+    def _check_same_run(self, text: str, data_hash: str) -> None:
+        held = (self.path / "config.yaml").read_text(encoding="utf-8")
+        if held != text:
+            changed = _first_difference(held, text)
+            raise RunFolderInUse(
+                f"{self.path}: holds a run of another configuration ({changed}). "
+                "Choose another --output-dir, or remove the folder."
+            )
+        if read_json(self.path / "environment.json")["data_sha256"] != data_hash:
+            raise RunFolderInUse(
+                f"{self.path}: holds a run of the same configuration on other data. "
+                "Choose another --output-dir, or remove the folder."
+            )
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def model_path(self, name: str, seed_number: int = 0) -> Path:
+        """models/NAME.npz, or models/NAME.seed2.npz for a repetition."""
+        suffix = f".seed{seed_number}" if seed_number else ""
+        return self.path / "models" / f"{name}{suffix}.npz"
+
+    def save_interactions(self, name: str, log: Interactions) -> None:
+        """Write NAME.parquet in codes; the ids stand in ids.json."""
+        frame = pd.DataFrame(
+            {
+                "user": log.users,
+                "item": log.items,
+                "weight": log.weights,
+                "timestamp": log.timestamps,
+            }
+        )
+        with atomic_write(self.path / f"{name}.parquet") as temporary:
+            frame.to_parquet(temporary, index=False)
+
+    def read_interactions(self, name: str) -> Interactions:
+        """NAME.parquet as it was saved."""
+        frame = pd.read_parquet(checked_file(self.path, f"{name}.parquet"))
+        ids = self.ids()
+        return Interactions(
+            users=frame["user"].to_numpy(np.int64),
+            items=frame["item"].to_numpy(np.int64),
+            weights=frame["weight"].to_numpy(np.float64),
+            timestamps=frame["timestamp"].to_numpy(np.float64),
+            n_users=len(ids["users"]),
+            n_items=len(ids["items"]),
+        )
+
+    def ids(self) -> dict[str, list[str]]:
+        """The users' and the items' ids in the order of their codes."""
+        return read_json(checked_file(self.path, "ids.json"))
+
+    def metrics(self) -> dict[str, Any]:
+        """The results as `run` wrote them."""
+        return read_json(checked_file(self.path, "metrics.json"))
+
+    def frame(self, name: str) -> pd.DataFrame:
+        """A table of the folder, such as "items" or "per_user"."""
+        return pd.read_parquet(checked_file(self.path, f"{name}.parquet"))
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of log.jsonl."""
+        text = checked_file(self.path, "log.jsonl").read_text(encoding="utf-8")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration."""
+        return yaml.safe_load(checked_file(self.path, "config.yaml").read_text(encoding="utf-8"))
+
+    def model_names(self) -> list[str]:
+        """The names of all models, in the order of the results."""
+        if not (self.path / MANIFEST).exists():
+            raise MissingData(
+                f"{self.path}: no finished run here (no {MANIFEST}). "
+                "Train first: recloop run --config configs/default.yaml --output-dir FOLDER."
+            )
+        return [row["name"] for row in self.metrics()["models"]]
+
+    def load_model(self, name: str) -> Any:
+        """A trained model, after its bytes were compared with the manifest."""
+        types = {row["name"]: row["type"] for row in self.metrics()["models"]}
+        file = checked_file(self.path, f"models/{name}.npz")
+        return load_model(file, types.get(name))
+
+    def seal(self) -> None:
+        """Write the manifest: from now on every file is checked before it is read."""
+        write_manifest(self.path)
+
+
+def config_text(config: ExperimentConfig) -> str:
+    """The resolved configuration as YAML."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+
+
+def environment(data_hash: str) -> dict[str, Any]:
+    """What the numbers depend on beside the configuration."""
+    return {
+        "recloop": version("recloop"),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "data_sha256": data_hash,
+        "libraries": {name: found for name in LIBRARIES if (found := _version(name))},
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _first_difference(held: str, wanted: str) -> str:
+    for there, here in zip(held.splitlines(), wanted.splitlines(), strict=False):
+        if there != here:
+            return f"there '{there.strip()}', now '{here.strip()}'"
+    return "one of them has more keys"
