@@ -1,8 +1,8 @@
 """A configuration file, read and checked.
 
-Sources, later ones win: defaults, the YAML file, the environment (RECLOOP__TRAINING__N_EPISODES=50),
-the command line (--set training.n_episodes=50). A key or a name that does not exist is an error that
-says file, line, key and the nearest valid one.
+Sources, later ones win: defaults, the YAML file, the environment
+(RECLOOP__TRAINING__N_EPISODES=50), the command line (--set training.n_episodes=50). A key or a name
+that does not exist is an error that says file, line, key and the nearest valid one.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Reading a configuration from file, environment and command line, remembering where each key stood."""
+"""A configuration from file, environment and command line, and where each key stood."""
 
 import os
 from collections.abc import Mapping

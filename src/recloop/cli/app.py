@@ -1,0 +1,63 @@
+"""The `recloop` command: every verb in one place, errors as sentences, exit 2 for a user's mistake.
+
+Results go to stdout (`--json` for machines), progress and remarks to stderr.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+
+from recloop import __version__
+from recloop.cli import data, demo, doctor, metrics, runs, settings
+from recloop.errors import RecloopError
+
+app = typer.Typer(
+    name="recloop",
+    help="Close the loop of recommendation: log, learn, prove, serve.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("run")(runs.run)
+app.command("train")(runs.train)
+app.command("evaluate")(runs.evaluate)
+app.command("recommend")(runs.recommend)
+app.command("metrics")(metrics.metrics)
+app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
+app.add_typer(settings.app, name="config")
+app.add_typer(data.app, name="data")
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit."),
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; `arguments` default to those of the process."""
+    sys.exit(outcome(lambda: app(arguments, standalone_mode=True)))
+
+
+def outcome(act: Callable[[], Any]) -> int:
+    """The exit code of `act`: 0 done, 2 a mistake in the input, 130 interrupted."""
+    try:
+        act()
+    except RecloopError as error:
+        print(f"recloop: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(
+            "\nrecloop: interrupted. Run the same command again to go on from the last checkpoint.",
+            file=sys.stderr,
+        )
+        return 130
+    except BrokenPipeError:
+        return 0
+    return 0

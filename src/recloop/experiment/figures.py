@@ -1,0 +1,154 @@
+"""One figure style for report and demo: plotly figures from the numbers of a run.
+
+Colours are Okabe and Ito's (2008), told apart by people with any colour vision; no figure says
+something by colour alone.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import plotly.graph_objects as go
+
+Row = dict[str, Any]
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#777777")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon")
+BASELINE_COLOUR = "#777777"
+_INK = "#7d8590"  # legible on white and on black
+
+
+def styled(figure: go.Figure, *, height: int, x_title: str = "", y_title: str = "") -> go.Figure:
+    """`figure` in the house style: transparent, so that it sits on a light and on a dark page."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 10, "r": 20, "t": 30, "b": 10},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"family": "system-ui, sans-serif", "size": 13, "color": _INK},
+        legend={"orientation": "h", "y": -0.2, "x": 0},
+        hoverlabel={"font": {"family": "system-ui, sans-serif"}},
+    )
+    axis = {"gridcolor": "rgba(125,133,144,0.25)", "zeroline": False, "automargin": True}
+    figure.update_xaxes(title=x_title, **axis)
+    figure.update_yaxes(title=y_title, **axis)
+    return figure
+
+
+def leaderboard(rows: Sequence[Row], metric: str) -> go.Figure:
+    """One line per model, best on top: the mean of `metric` with its interval."""
+    known = [row for row in rows if row["metrics"].get(metric, {}).get("mean") is not None]
+    ordered = sorted(known, key=lambda row: row["metrics"][metric]["mean"])
+    figure = go.Figure()
+    for is_baseline, name, colour, symbol in (
+        (False, "learns", COLOURS[0], "circle"),
+        (True, "baseline", BASELINE_COLOUR, "diamond"),
+    ):
+        group = [row for row in ordered if row["is_baseline"] == is_baseline]
+        values = [row["metrics"][metric] for row in group]
+        figure.add_scatter(
+            x=[value["mean"] for value in values],
+            y=[row["name"] for row in group],
+            error_x={
+                "array": [_above(value) for value in values],
+                "arrayminus": [_below(value) for value in values],
+                "thickness": 1.5,
+            },
+            mode="markers",
+            name=name,
+            marker={"size": 10, "color": colour, "symbol": symbol},
+            hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+        )
+    figure.update_yaxes(categoryorder="array", categoryarray=[row["name"] for row in ordered])
+    return styled(figure, height=90 + 28 * len(ordered), x_title=f"{metric}, mean over users")
+
+
+def _above(value: Row) -> float:
+    high = value["mean"] if value["ci_high"] is None else value["ci_high"]
+    return max(0.0, high - value["mean"])
+
+
+def _below(value: Row) -> float:
+    low = value["mean"] if value["ci_low"] is None else value["ci_low"]
+    return max(0.0, value["mean"] - low)
+
+
+def accuracy_against(rows: Sequence[Row], metric: str, other: str) -> go.Figure:
+    """Every model as a point: `other` (coverage, diversity, novelty) across, `metric` upward."""
+    figure = go.Figure()
+    for index, row in enumerate(rows):
+        across, upward = row["metrics"].get(other), row["metrics"].get(metric)
+        if not across or not upward or across["mean"] is None or upward["mean"] is None:
+            continue
+        figure.add_scatter(
+            x=[across["mean"]],
+            y=[upward["mean"]],
+            mode="markers+text",
+            text=[row["name"]],
+            textposition="top center",
+            name=row["name"],
+            showlegend=False,
+            marker={
+                "size": 11,
+                "color": BASELINE_COLOUR if row["is_baseline"] else COLOURS[index % len(COLOURS)],
+                "symbol": SYMBOLS[index % len(SYMBOLS)],
+            },
+            hovertemplate=(
+                f"{row['name']}<br>{other} %{{x:.3f}}<br>{metric} %{{y:.4f}}<extra></extra>"
+            ),
+        )
+    return styled(figure, height=420, x_title=other, y_title=metric)
+
+
+def learning_curves(log: Sequence[Row], value: str, rounds: str) -> go.Figure:
+    """`value` over training: the mean of the seeds, with a band from the lowest to the highest."""
+    figure = go.Figure()
+    names = list(dict.fromkeys(line["model"] for line in log if line.get(value) is not None))
+    for index, name in enumerate(names):
+        lines = [line for line in log if line["model"] == name and line.get(value) is not None]
+        at = sorted({line["round"] for line in lines})
+        seen = [[line[value] for line in lines if line["round"] == number] for number in at]
+        colour = COLOURS[index % len(COLOURS)]
+        if max(len(values) for values in seen) > 1:
+            figure.add_scatter(
+                x=at + at[::-1],
+                y=[max(values) for values in seen] + [min(values) for values in seen][::-1],
+                fill="toself",
+                fillcolor=colour,
+                opacity=0.2,
+                line={"width": 0},
+                hoverinfo="skip",
+                showlegend=False,
+            )
+        figure.add_scatter(
+            x=at,
+            y=[sum(values) / len(values) for values in seen],
+            mode="lines+markers" if len(at) < 30 else "lines",
+            name=name,
+            line={"color": colour, "dash": ("solid", "dash", "dot", "dashdot")[index % 4]},
+            marker={"symbol": SYMBOLS[index % len(SYMBOLS)]},
+        )
+    return styled(figure, height=360, x_title=rounds, y_title=value.replace("_", " "))
+
+
+def differences(comparisons: Sequence[Row]) -> go.Figure:
+    """Every paired comparison: the mean difference and its interval, beside the line of no gain."""
+    labels = [f"{row['model']} − {row['control']}" for row in comparisons][::-1]
+    rows = list(comparisons)[::-1]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[row["difference"] for row in rows],
+        y=labels,
+        error_x={
+            "array": [row["ci_high"] - row["difference"] for row in rows],
+            "arrayminus": [row["difference"] - row["ci_low"] for row in rows],
+            "thickness": 1.5,
+        },
+        mode="markers",
+        marker={"size": 9, "color": COLOURS[0]},
+        text=[row["verdict"] for row in rows],
+        hovertemplate="%{y}: %{x:+.4f}<br>%{text}<extra></extra>",
+        showlegend=False,
+    )
+    figure.add_vline(x=0, line={"color": _INK, "dash": "dot"})
+    metric = comparisons[0]["metric"] if comparisons else ""
+    return styled(figure, height=90 + 28 * len(rows), x_title=f"difference in {metric}")

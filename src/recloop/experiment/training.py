@@ -1,0 +1,148 @@
+"""Train every entry of a run, each seed once, from where the last interrupt left it."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from recloop.experiment.build import Entry
+from recloop.experiment.config import ExperimentConfig
+from recloop.experiment.folder import RunFolder
+from recloop.models.baselines.pure_svd import PureSVDRecommender
+from recloop.simulators.preference import PreferenceWorld
+from recloop.training.lessons import FitOnce, Lesson, LoggedPasses, SimulatedEpisodes
+from recloop.training.loop import Checkpoints, TrainingState, train
+from recloop.training.offline import last_items, logged_steps
+from recloop.training.settings import TrainingSettings
+from recloop.training.world import fit_preference_world
+from recloop.types import Interactions
+from recloop.utils.files import load_arrays, write_text
+
+Evaluate = Callable[[Any], dict[str, float]]
+
+
+class Progress(Protocol):
+    """Whoever watches a run: the command line draws bars, a test counts, a page shows a line."""
+
+    def begin(self, name: str, n_rounds: int) -> None: ...
+
+    def advance(self, name: str, n_done: int, values: dict[str, Any]) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Silent:
+    """Watches without a word."""
+
+    def begin(self, name: str, n_rounds: int) -> None:
+        """Say nothing."""
+
+    def advance(self, name: str, n_done: int, values: dict[str, Any]) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+
+@dataclass
+class Trainer:
+    """Trains the entries of one run into its folder.
+
+    train_log: the training part, the only thing that a model or a world sees.
+    validation: gives values of the validation part, or None where there is none.
+    """
+
+    config: ExperimentConfig
+    folder: RunFolder
+    train_log: Interactions
+    validation: Evaluate | None
+    item_features: Any = None
+    user_features: Any = None
+    progress: Progress = field(default_factory=Silent)
+    seconds: dict[str, float] = field(default_factory=dict)
+    _world: tuple[PreferenceWorld, PureSVDRecommender] | None = None
+
+    def train_all(self, entries: list[Entry]) -> None:
+        """Train what is not trained yet; write the learning curves of all into log.jsonl."""
+        for entry in entries:
+            for seed_number in range(entry.n_seeds):
+                if not self.folder.model_path(entry.name, seed_number).exists():
+                    self._train(entry, seed_number)
+        self._write_log(entries)
+
+    def _train(self, entry: Entry, seed_number: int) -> None:
+        seed = self.config.seed + seed_number
+        label = entry.name + (f".seed{seed_number}" if seed_number else "")
+        model = entry.build(self.train_log.n_users, self.train_log.n_items, seed)
+        checkpoints = Checkpoints(self.folder.checkpoints, label)
+        settings = self._settings(entry)
+        self.progress.begin(label, settings.n_rounds)
+        started = time.perf_counter()
+        model, state = train(
+            model,
+            self._lesson(entry, model, seed),
+            settings,
+            checkpoints=checkpoints,
+            evaluate=self.validation if settings.n_rounds > 1 else None,
+            observe=lambda now: self.progress.advance(
+                label, now.n_rounds_done, now.records[-1] if now.records else {}
+            ),
+        )
+        self.seconds[label] = time.perf_counter() - started
+        self._keep(entry, model, state, seed_number)
+        checkpoints.clear()
+
+    def _keep(self, entry: Entry, model: Any, state: TrainingState, seed_number: int) -> None:
+        path = self.folder.model_path(entry.name, seed_number)
+        training = {
+            "records": state.records,
+            "best_round": state.best_round or state.n_rounds_done,
+            "n_rounds": state.n_rounds_done,
+            "stopped_early": state.stopped_early,
+        }
+        model.save(path, name=entry.name, training=training)
+
+    def _settings(self, entry: Entry) -> TrainingSettings:
+        training = self.config.training
+        return TrainingSettings(
+            n_rounds=entry.n_rounds,
+            eval_freq=training.eval_freq if entry.mode == "simulated" else 1,
+            metric=f"ndcg@{training.k}",
+            patience=training.patience,
+        )
+
+    def _lesson(self, entry: Entry, model: Any, seed: int) -> Lesson:
+        if hasattr(model, "fit_features"):
+            model.fit_features(self.train_log, self.item_features, self.user_features)
+        if entry.mode == "fit":
+            return FitOnce(self.train_log)
+        if entry.mode == "logged":
+            steps = logged_steps(
+                self.train_log, model.history_length, reward=self.config.training.reward
+            )
+            return LoggedPasses(steps, seed)
+        return SimulatedEpisodes(
+            self.world()[0],
+            last_items(self.train_log, model.history_length),
+            seed,
+            self.config.training.sessions_per_episode,
+        )
+
+    def world(self) -> tuple[PreferenceWorld, PureSVDRecommender]:
+        """The world that was fitted on the training part, and the model that it is made of."""
+        if self._world is None:
+            self._world = fit_preference_world(
+                self.train_log, seed=self.config.seed, **self.config.world.params
+            )
+        return self._world
+
+    def _write_log(self, entries: list[Entry]) -> None:
+        lines = []
+        for entry in entries:
+            for seed_number in range(entry.n_seeds):
+                header, _ = load_arrays(self.folder.model_path(entry.name, seed_number))
+                for record in header["training"]["records"]:
+                    line = {"model": entry.name, "seed": self.config.seed + seed_number, **record}
+                    lines.append(json.dumps(line, sort_keys=True))
+        write_text(self.folder.path / "log.jsonl", "".join(line + "\n" for line in lines))
