@@ -1,0 +1,72 @@
+"""From measured values to what a run says: rows, paired comparisons, and sentences."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def statements(results: Mapping[str, Any]) -> list[str]:
+    """What the numbers support, in words; "no benefit" where there is none."""
+    rows, metric = results["models"], results["protocol"]["metric"]
+    said = [_who_counts(results, metric), _best(rows, metric)]
+    said += _gains(results["comparisons"])
+    said += _worlds(rows)
+    return [text for text in said if text]
+
+
+def _who_counts(results: Mapping[str, Any], metric: str) -> str:
+    data = results["data"]
+    widest = max((_half_width(row, metric) for row in results["models"]), default=0.0)
+    return (
+        f"{data['n_test_users_counted']:,} of {data['n_test_users']:,} people of the test part "
+        f"count (the others, or all their test items, were unseen in training). One {metric} is "
+        f"known to about ±{widest:.3f}; differences below their own interval mean nothing."
+    )
+
+
+def _half_width(row: Row, metric: str) -> float:
+    value = row["metrics"].get(metric, {})
+    if value.get("ci_low") is None:
+        return 0.0
+    return (value["ci_high"] - value["ci_low"]) / 2
+
+
+def _best(rows: Sequence[Row], metric: str) -> str:
+    known = [row for row in rows if row["metrics"].get(metric, {}).get("mean") is not None]
+    if not known:
+        return "Nobody in the test part counts, so no model can be judged."
+    best = max(known, key=lambda row: row["metrics"][metric]["mean"])
+    baseline = max(
+        (row for row in known if row["is_baseline"]),
+        key=lambda row: row["metrics"][metric]["mean"],
+        default=None,
+    )
+    text = f"Highest {metric}: {best['name']}, {best['metrics'][metric]['mean']:.4f}."
+    if baseline is None or baseline is best:
+        return text + (" No learner is above this baseline." if best["is_baseline"] else "")
+    mean = baseline["metrics"][metric]["mean"]
+    return text + f" The best baseline is {baseline['name']}, {mean:.4f}."
+
+
+def _gains(comparisons: Sequence[Row]) -> list[str]:
+    return [
+        f"{row['model']} against {row['control']}: {row['difference']:+.4f} "
+        f"[{row['ci_low']:+.4f}, {row['ci_high']:+.4f}]: {row['verdict']}."
+        for row in comparisons
+    ]
+
+
+def _worlds(rows: Sequence[Row]) -> list[str]:
+    measured = {row["name"]: row["world_value"] for row in rows if row["world_value"] is not None}
+    ceiling = measured.get("world-model")
+    if ceiling is None:
+        return []
+    learned = [row for row in rows if row["mode"] == "simulated" and row["name"] in measured]
+    return [
+        f"In the fitted world, {row['name']}'s first choice is clicked with probability "
+        f"{measured[row['name']]:.3f}; the model that the world was fitted with gets "
+        f"{ceiling:.3f}. That is the ceiling: an agent that learns there from clicks alone cannot "
+        "beat the model that makes the clicks, it can only find it again."
+        for row in learned
+    ]
