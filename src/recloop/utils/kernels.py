@@ -10,21 +10,23 @@ import tempfile
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import config
 
 Function = TypeVar("Function", bound=Callable)
+_settings: Any = config  # numba sets its attributes while it runs
 
 
 def kernel(function: Function) -> Function:
     """`function` compiled without the interpreter lock; compiled once per version of the source."""
-    before = numba.config.CACHE_DIR  # pyright: ignore[reportAttributeAccessIssue]
-    numba.config.CACHE_DIR = str(_cache_folder())  # pyright: ignore[reportAttributeAccessIssue]
+    before = _settings.CACHE_DIR
+    _settings.CACHE_DIR = str(_cache_folder())
     try:
-        return numba.njit(cache=True, nogil=True)(function)
+        return cast(Function, numba.njit(cache=True, nogil=True)(function))
     finally:
-        numba.config.CACHE_DIR = before  # pyright: ignore[reportAttributeAccessIssue]
+        _settings.CACHE_DIR = before
 
 
 @cache
