@@ -15,7 +15,15 @@ import numpy as np
 
 from recloop.errors import DamagedFile, InvalidParameter
 from recloop.models import exploration
-from recloop.types import BoolArray, Decision, FloatArray, IntArray, Slates, Transitions
+from recloop.types import (
+    BoolArray,
+    Decision,
+    FloatArray,
+    IntArray,
+    Interactions,
+    Slates,
+    Transitions,
+)
 from recloop.utils.checks import check_codes, check_count
 from recloop.utils.files import load_arrays, save_arrays
 from recloop.utils.history import RecentItems, pushed
@@ -296,6 +304,32 @@ class AbstractRecommender(ABC):
         if self._recent is None:
             self._recent = RecentItems(self.n_users, self.history_length)
         return self._recent.of(users)
+
+    def _histories(self, users: IntArray, history: IntArray | None) -> IntArray:
+        """(B, history_length) of `users`: what was passed, checked and padded, or the own memory."""
+        if history is None:
+            return self._own_history(users)
+        owner = type(self).__name__
+        codes = check_codes(owner, "history", history, self.n_items, least=-1)
+        if codes.ndim != 2 or len(codes) != len(users):
+            raise InvalidParameter(
+                f"{owner}: history must have one row for each of {len(users)} users, newest item "
+                f"first, got shape {codes.shape}."
+            )
+        padded = np.full((len(users), self.history_length), -1, dtype=np.int64)
+        width = min(codes.shape[1], self.history_length)
+        padded[:, :width] = codes[:, :width]
+        return padded
+
+    def _checked_log(self, interactions: Interactions) -> Interactions:
+        """`interactions` after its population and catalogue were found to be the model's."""
+        got = (interactions.n_users, interactions.n_items)
+        if got != (self.n_users, self.n_items):
+            raise InvalidParameter(
+                f"{type(self).__name__}: the log has {got[0]} users and {got[1]} items, the model "
+                f"{self.n_users} and {self.n_items}. Build the model with the log's sizes."
+            )
+        return interactions
 
     def _checked(self, transitions: Transitions) -> Transitions:
         """`transitions` after every code and reward was found to be in range."""

@@ -6,8 +6,11 @@ from typing import Literal
 import numpy as np
 
 from recloop.types import BoolArray, FloatArray, IntArray, Interactions, Transitions
+from recloop.utils.history import last_items
 
 Reward = Literal["one", "weight"]
+
+__all__ = ["LoggedSteps", "Reward", "last_items", "logged_steps"]
 
 
 @dataclass(frozen=True)
@@ -67,14 +70,3 @@ def logged_steps(log: Interactions, history_length: int, reward: Reward = "one")
         next_items=next_items[order],
         cut_off=is_last[order],
     )
-
-
-def last_items(log: Interactions, history_length: int) -> IntArray:
-    """(n_users, H) the most recent items of everyone at the end of `log`, newest first."""
-    ends = log.offsets()[1:]
-    starts = log.offsets()[:-1]
-    source = ends[:, None] - np.arange(1, history_length + 1)
-    known = source >= starts[:, None]
-    if not len(log):
-        return np.full((log.n_users, history_length), -1, dtype=np.int64)
-    return np.where(known, log.items[np.where(known, source, 0)], -1)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recloop.types import IntArray
+from recloop.types import IntArray, Interactions
 
 
 class RecentItems:
@@ -29,3 +29,14 @@ def pushed(histories: IntArray, items: IntArray) -> IntArray:
         if histories.shape[1]
         else (histories.copy())
     )
+
+
+def last_items(log: Interactions, history_length: int) -> IntArray:
+    """(n_users, H) the most recent items of everyone at the end of `log`, newest first."""
+    ends = log.offsets()[1:]
+    starts = log.offsets()[:-1]
+    source = ends[:, None] - np.arange(1, history_length + 1)
+    known = source >= starts[:, None]
+    if not len(log):
+        return np.full((log.n_users, history_length), -1, dtype=np.int64)
+    return np.where(known, log.items[np.where(known, source, 0)], -1)
