@@ -306,7 +306,7 @@ class AbstractRecommender(ABC):
         return self._recent.of(users)
 
     def _histories(self, users: IntArray, history: IntArray | None) -> IntArray:
-        """(B, history_length) of `users`: what was passed, checked and padded, or the own memory."""
+        """(B, history_length) of `users`: what was passed, checked and padded, or own memory."""
         if history is None:
             return self._own_history(users)
         owner = type(self).__name__

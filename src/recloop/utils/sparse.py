@@ -5,7 +5,7 @@ values that stand beside them.
 """
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
@@ -14,33 +14,38 @@ from numpy.typing import NDArray
 from recloop.errors import DamagedFile
 from recloop.types import FloatArray, IntArray
 
+SparseMatrix = Any
+"""A `scipy.sparse.csr_matrix`; scipy's annotations do not follow its own arithmetic."""
+
+IndexArray = NDArray[np.integer]
+
 
 class SparseParts(NamedTuple):
     """The arrays of a matrix in compressed rows."""
 
-    starts: NDArray[np.integer]  # (n_rows + 1,)
-    columns: NDArray[np.integer]  # (n_stored,)
+    starts: IndexArray  # (n_rows + 1,)
+    columns: IndexArray  # (n_stored,)
     values: FloatArray  # (n_stored,)
 
 
-def counted_pairs(rows: IntArray, columns: IntArray, shape: tuple[int, int]) -> sp.csr_matrix:
+def counted_pairs(rows: IntArray, columns: IntArray, shape: tuple[int, int]) -> SparseMatrix:
     """How often each (row, column) occurs."""
     counts = sp.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
     counts.sort_indices()
     return counts
 
 
-def parts_of(matrix: sp.csr_matrix) -> SparseParts:
+def parts_of(matrix: SparseMatrix) -> SparseParts:
     """The three arrays of `matrix`, not copied."""
     return SparseParts(matrix.indptr, matrix.indices, matrix.data)
 
 
-def matrix_of(parts: SparseParts, shape: tuple[int, int]) -> sp.csr_matrix:
+def matrix_of(parts: SparseParts, shape: tuple[int, int]) -> SparseMatrix:
     """The matrix whose arrays are `parts`, not copied."""
     return sp.csr_matrix((parts.values, parts.columns, parts.starts), shape=shape, copy=False)
 
 
-def chosen_rows(parts: SparseParts, rows: IntArray, n_columns: int) -> sp.csr_matrix:
+def chosen_rows(parts: SparseParts, rows: IntArray, n_columns: int) -> SparseMatrix:
     """The rows at `rows`, in that order: (len(rows), n_columns); cost grows with what they hold."""
     lengths = np.diff(parts.starts)[rows]
     starts = np.concatenate([[0], np.cumsum(lengths)])
@@ -49,7 +54,7 @@ def chosen_rows(parts: SparseParts, rows: IntArray, n_columns: int) -> sp.csr_ma
     return matrix_of(picked, (len(rows), n_columns))
 
 
-def largest_in_rows(matrix: sp.csr_matrix, k: int) -> sp.csr_matrix:
+def largest_in_rows(matrix: SparseMatrix, k: int) -> SparseMatrix:
     """`matrix` with only the k largest positive values of each row; ties keep the lower column."""
     entries = matrix.tocoo()
     order = np.lexsort((entries.col, -entries.data, entries.row))
@@ -76,6 +81,6 @@ def check_parts(path: str | Path, owner: str, parts: SparseParts, shape: tuple[i
     )
     if not whole:
         raise DamagedFile(
-            f"{path}: the sparse arrays of {owner} (starts {starts.shape}, columns {columns.shape}, "
-            f"values {values.shape}) do not describe a matrix of shape {shape}."
+            f"{path}: the sparse arrays of {owner} (starts {starts.shape}, columns "
+            f"{columns.shape}, values {values.shape}) do not describe a matrix of shape {shape}."
         )

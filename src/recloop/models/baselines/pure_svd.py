@@ -17,7 +17,7 @@ from scipy.sparse.linalg import svds
 
 from recloop.errors import InvalidData
 from recloop.models.base import AbstractRecommender, learned
-from recloop.types import FloatArray, Interactions, IntArray, Transitions
+from recloop.types import FloatArray, IntArray, Interactions, Transitions
 from recloop.utils.checks import check_count
 from recloop.utils.seeding import stream
 
