@@ -35,7 +35,7 @@ class ALSRecommender(AbstractProfileRecommender):
     threads: of the fit; more than one pays on large logs only.
     """
 
-    factors: int = 64
+    factors: int = 32
     regularization: float = 1.0
     alpha: float = 1.0
     iterations: int = 15
@@ -61,25 +61,19 @@ class ALSRecommender(AbstractProfileRecommender):
         self.item_factors = np.zeros((self.n_items, self.factors))
 
     def _fit_items(self, taken: SparseMatrix) -> None:
+        least_squares = _library_class()
         with threadpool_limits(1, "blas"):  # two pools of threads would fight, and `implicit` warns
-            solver = self._solver()
+            solver = least_squares(
+                factors=self.factors,
+                regularization=self.regularization,
+                alpha=self.alpha,
+                iterations=self.iterations,
+                num_threads=self.threads,
+                random_state=int(stream(self.seed, self.type_name, "start").integers(2**31)),
+            )
             solver.fit(taken.astype(np.float32), show_progress=False)
         self.user_factors = np.asarray(solver.user_factors, dtype=np.float64)
         self.item_factors = np.asarray(solver.item_factors, dtype=np.float64)
-
-    def _solver(self) -> Any:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its progress bar misses widgets that we never show
-            from implicit.cpu.als import AlternatingLeastSquares
-
-        return AlternatingLeastSquares(
-            factors=self.factors,
-            regularization=self.regularization,
-            alpha=self.alpha,
-            iterations=self.iterations,
-            num_threads=self.threads,
-            random_state=int(stream(self.seed, self.type_name, "start").integers(2**31)),
-        )
 
     def scores(
         self,
@@ -108,3 +102,11 @@ def folded_in(
     """
     ridge = gram + (alpha - 1.0) * taken.T @ taken + regularization * np.eye(len(gram))
     return np.linalg.solve(ridge, alpha * taken.sum(axis=0))
+
+
+def _library_class() -> Any:
+    """The library's class; loaded before threads are limited, since it brings a BLAS of its own."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its progress bar misses widgets that we never show
+        from implicit.cpu.als import AlternatingLeastSquares
+    return AlternatingLeastSquares
