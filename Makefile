@@ -52,7 +52,7 @@ bench: $(VENV)/.dev  ## the benchmarks, one after the other
 	  echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
 
 mutation: $(VENV)/.mutation  ## can the tests fail? ARGS="--area evaluation" for a part
-	$(BIN)/python tools/mutation.py --jobs $(JOBS) $(ARGS)
+	$(BIN)/python tools/mutation --jobs $(JOBS) $(ARGS)
 
 lock:  ## resolve the newest allowed versions into requirements.lock
 	rm -rf .venv-lock

@@ -301,7 +301,7 @@ def run_folder(tmp_path):
     write_json(tmp_path / "metrics.json", {"ndcg@10": 0.1})
     write_text(tmp_path / "models" / "dqn.npz", "weights")
     write_text(tmp_path / ".hidden", "not listed")
-    write_text(tmp_path / "models" / ".half.tmp", "not listed")
+    write_text(tmp_path / "models" / "seeds" / ".half.tmp", "not listed")
     write_manifest(tmp_path)
     return tmp_path
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from recloop.utils.history import RecentItems, pushed
+from recloop.types import Interactions
+from recloop.utils.history import RecentItems, last_items, pushed
 
 
 def test_a_new_history_is_empty():
@@ -64,3 +65,41 @@ def test_pushed_and_push_agree(rng):
         expected = pushed(recent.of(users), items)
         recent.push(users, items)
         assert recent.of(users).tolist() == expected.tolist()
+
+
+def a_log(users, items, n_users):
+    n = len(users)
+    return Interactions(
+        users=np.array(users, dtype=np.int64),
+        items=np.array(items, dtype=np.int64),
+        weights=np.ones(n),
+        timestamps=np.arange(n, dtype=np.float64),
+        n_users=n_users,
+        n_items=10,
+    )
+
+
+def test_the_last_items_of_a_log_stand_newest_first():
+    log = a_log([0, 0, 0, 2, 3], [4, 5, 6, 7, 8], n_users=5)
+    assert last_items(log, 2).tolist() == [[6, 5], [-1, -1], [7, -1], [8, -1], [-1, -1]]
+
+
+def test_the_first_row_of_a_log_belongs_to_its_user_only():
+    assert last_items(a_log([0, 1], [4, 5], n_users=2), 3).tolist() == [[4, -1, -1], [5, -1, -1]]
+    assert last_items(a_log([1], [4], n_users=2), 2).tolist() == [[-1, -1], [4, -1]]
+
+
+def test_an_empty_log_leaves_everyone_without_items():
+    assert last_items(a_log([], [], n_users=2), 3).tolist() == [[-1, -1, -1]] * 2
+
+
+def test_no_length_asks_for_no_items():
+    assert last_items(a_log([0, 1], [4, 5], n_users=2), 0).shape == (2, 0)
+
+
+def test_the_last_items_are_what_pushing_them_one_by_one_leaves(rng):
+    log = a_log(np.sort(rng.integers(0, 5, 40)), rng.integers(0, 10, 40), n_users=6)
+    recent = RecentItems(6, 4)
+    for user, item in zip(log.users, log.items, strict=True):
+        recent.push(np.array([user]), np.array([item]))
+    assert last_items(log, 4).tolist() == recent.items.tolist()

@@ -46,6 +46,11 @@ def test_float64_scores_are_not_rounded():
     assert top_k(scores, 1).tolist() == [[1]]
 
 
+def test_whole_numbers_too_large_for_a_float_are_told_apart():
+    scores = np.array([[2**53, 2**53 + 1]])
+    assert top_k(scores, 2).tolist() == [[1, 0]]
+
+
 def test_arrays_that_are_not_contiguous_are_read_rightly():
     scores = np.array([[1.0, 5.0], [2.0, 4.0], [3.0, 6.0]]).T
     eligible = np.array([[True, True], [True, True], [False, True]]).T

@@ -1,0 +1,202 @@
+"""Can the tests fail? Changes the source in one small place at a time and runs the tests.
+
+    make mutation                                  every area of areas.toml
+    make mutation ARGS="--area ranking"            one of them
+    make mutation ARGS="--file src/recloop/models/td.py --show"
+
+Numba's compiler is off, so that no cached kernel hides a change. A mutant is killed when a test
+fails, an import breaks, or the tests take five times as long. The survivors that no test could
+kill stand in survivors.toml with the reason. Results are kept in mutants/results.jsonl under the
+changed source: a second run tries only what is new and what survived. Exits 1 when an area kills
+less than is asked for.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+os.environ.update(
+    NUMBA_DISABLE_JIT="1",
+    OPENBLAS_NUM_THREADS="1",
+    OMP_NUM_THREADS="1",
+    MKL_NUM_THREADS="1",
+    PYTEST_DISABLE_PLUGIN_AUTOLOAD="1",
+    RECLOOP_HYPOTHESIS="mutation",
+)
+
+from mutants import Mutant, MutatedFile
+from runner import GRACE_S, SLOWER, Baseline, forked, measure, preload, tests_with
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+RESULTS = ROOT / "mutants" / "results.jsonl"
+ASKED = 0.95
+KILLED, SURVIVED, UNREACHED, EQUIVALENT = "killed", "survived", "unreached", "equivalent"
+
+
+def main() -> int:
+    """Run the areas asked for; 0 when each kills enough."""
+    options = _options()
+    areas = tomllib.loads((HERE / "areas.toml").read_text())
+    reasons = tomllib.loads((HERE / "survivors.toml").read_text()).get("survivor", [])
+    os.chdir(ROOT)
+    sys.path.insert(0, str(ROOT / "src"))
+    RESULTS.parent.mkdir(exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix="recloop-mutation-"))
+    good = True
+    try:
+        for name, area in areas.items():
+            if options.area and name not in options.area:
+                continue
+            files = [f for f in _expanded(area["files"]) if not options.file or f in options.file]
+            if files:
+                good &= _run_area(name, files, area["tests"], reasons, scratch, options)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return 0 if good else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="make mutation", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--area", action="append", help="an area of areas.toml; may be repeated")
+    parser.add_argument("--file", action="append", help="a source file; may be repeated")
+    parser.add_argument("--jobs", type=int, default=2, help="children at once")
+    parser.add_argument("--fresh", action="store_true", help="forget earlier results")
+    parser.add_argument("--show", action="store_true", help="list equivalent mutants too")
+    return parser.parse_args()
+
+
+def _expanded(patterns: list[str]) -> list[str]:
+    found = [sorted(ROOT.glob(pattern)) for pattern in patterns]
+    if missing := [p for p, files in zip(patterns, found, strict=True) if not files]:
+        sys.exit(f"areas.toml names files that are not there: {', '.join(missing)}")
+    return [file.relative_to(ROOT).as_posix() for files in found for file in files]
+
+
+def _run_area(
+    name: str, files: list[str], tests: list[str], reasons: list[dict], scratch: Path, options: Any
+) -> bool:
+    began = time.monotonic()
+    sources = {file: MutatedFile(ROOT, file) for file in files}
+    n_mutants = sum(len(source.mutants) for source in sources.values())
+    print(f"{name}: {n_mutants} mutants in {len(files)} files; an unchanged run first", flush=True)
+    baseline = measure(ROOT, files, tests, scratch)
+    if baseline.problem:
+        print(f"{name}: the tests fail without any change: {baseline.problem}")
+        return False
+    preload(baseline.loaded)
+    outcomes = _outcomes(sources, baseline, _known(options.fresh), scratch, options.jobs)
+    return _report(name, outcomes, reasons, time.monotonic() - began, options.show)
+
+
+def _known(fresh: bool) -> dict[str, str]:
+    if fresh:
+        RESULTS.unlink(missing_ok=True)
+    if not RESULTS.exists():
+        return {}
+    return {row["key"]: row["outcome"] for row in map(json.loads, RESULTS.open())}
+
+
+def _outcomes(
+    sources: dict[str, MutatedFile],
+    baseline: Baseline,
+    known: dict[str, str],
+    scratch: Path,
+    jobs: int,
+) -> list[tuple[Mutant, str]]:
+    """What became of each mutant; what was killed before is not tried again."""
+    mutants = [mutant for source in sources.values() for mutant in source.mutants]
+    keys = [_key(sources[mutant.file].source, mutant) for mutant in mutants]
+    outcomes = {i: KILLED for i, key in enumerate(keys) if known.get(key) == KILLED}
+    chosen = {i: _tests_for(m, baseline) for i, m in enumerate(mutants) if i not in outcomes}
+    outcomes |= {i: UNREACHED for i, tests in chosen.items() if not tests}
+
+    def job(i: int) -> Any:
+        mutant, tests = mutants[i], chosen[i]
+        source = sources[mutant.file]
+        limit_s = GRACE_S + SLOWER * sum(baseline.seconds[test] for test in tests)
+        act = lambda: tests_with(ROOT, mutant.file, source.code(mutant), tests, scratch)  # noqa: E731
+        return str(i), act, limit_s
+
+    with RESULTS.open("a") as results:
+        todo = [job(i) for i, tests in chosen.items() if tests]
+        for n_done, (i, code, seconds) in enumerate(forked(todo, jobs), 1):
+            if code == 5:
+                sys.exit(f"no test ran for {mutants[int(i)]}")
+            outcome = SURVIVED if code == 0 else KILLED
+            outcomes[int(i)] = outcome
+            row = {"key": keys[int(i)], "outcome": outcome, "seconds": round(seconds, 2)}
+            results.write(json.dumps(row | {"code": code}) + "\n")
+            results.flush()
+            if n_done % 100 == 0:
+                print(f"  {n_done} of {len(todo)} tried", flush=True)
+    return [(mutant, outcomes[i]) for i, mutant in enumerate(mutants)]
+
+
+def _key(source: str, mutant: Mutant) -> str:
+    place = f"{mutant.file}\0{source}\0{mutant.lines}\0{mutant.text}\0{mutant.change}"
+    return hashlib.sha256(place.encode()).hexdigest()[:20]
+
+
+def _tests_for(mutant: Mutant, baseline: Baseline) -> list[str]:
+    if not mutant.function:
+        return baseline.tests(mutant.file, None)  # runs when the module is loaded
+    return baseline.tests(mutant.file, mutant.lines) or baseline.tests(
+        mutant.file, mutant.statement
+    )
+
+
+def _report(
+    name: str, outcomes: list[tuple[Mutant, str]], reasons: list[dict], seconds: float, show: bool
+) -> bool:
+    judged = [(m, _judged(m, outcome, reasons)) for m, outcome in outcomes]
+    for mutant, outcome in judged:
+        if outcome in (SURVIVED, UNREACHED) or (show and outcome == EQUIVALENT):
+            print(
+                f"# {outcome}: {mutant.file}:{mutant.lines[0]} in {mutant.function or 'the module'}"
+            )
+            print(f"file = {mutant.file!r}\nline = {mutant.text!r}\nchange = {mutant.change!r}\n")
+    for file in sorted({mutant.file for mutant, _ in judged}):
+        print(f"  {_line(file, Counter(o for m, o in judged if m.file == file))}")
+    total = Counter(outcome for _, outcome in judged)
+    print(f"{_line(name, total)}, {seconds:.0f} s", flush=True)
+    return _share(total) >= ASKED
+
+
+def _judged(mutant: Mutant, outcome: str, reasons: list[dict]) -> str:
+    if outcome != SURVIVED:
+        return outcome
+    found = {"file": mutant.file, "line": mutant.text, "change": mutant.change}
+    for reason in reasons:
+        same = all(reason.get(key, value) == value for key, value in found.items())
+        if same and re.fullmatch(reason.get("pattern", ".*"), mutant.change):
+            return EQUIVALENT
+    return SURVIVED
+
+
+def _share(counts: Counter) -> float:
+    tried = counts.total() - counts[EQUIVALENT]
+    return counts[KILLED] / tried if tried else 1.0
+
+
+def _line(name: str, counts: Counter) -> str:
+    return (
+        f"{name}: {_share(counts):.1%} killed ({counts[KILLED]} killed, {counts[SURVIVED]} "
+        f"survived, {counts[UNREACHED]} unreached, {counts[EQUIVALENT]} equivalent)"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
