@@ -164,6 +164,8 @@ class AbstractRecommender(ABC):
         exclude: ItemSets | None = None,
     ) -> Slates:
         """Exploring choices for `users` (B,) with the propensity of every slot."""
+        users = check_codes(type(self).__name__, "users", users, self.n_users)
+        k = check_count(type(self).__name__, "k", k)
         scores = self.acting_scores(users, context, history)
         eligible = self._eligible(len(users), None, exclude)
         return exploration.epsilon_greedy_slates(
@@ -242,16 +244,21 @@ class AbstractRecommender(ABC):
     ) -> BoolArray:
         eligible = np.full((n_rows, self.n_items), candidates is None, dtype=np.bool_)
         if candidates is not None:
-            eligible[self._pairs(candidates)] = True
+            eligible[self._pairs("candidates", candidates, n_rows)] = True
         if exclude is not None:
-            eligible[self._pairs(exclude)] = False
+            eligible[self._pairs("exclude", exclude, n_rows)] = False
         return eligible
 
-    def _pairs(self, item_sets: ItemSets) -> tuple[IntArray, IntArray]:
+    def _pairs(self, name: str, item_sets: ItemSets, n_rows: int) -> tuple[IntArray, IntArray]:
+        if len(item_sets) != n_rows:
+            raise InvalidParameter(
+                f"{type(self).__name__}: {name} must hold one set of items for each of {n_rows} "
+                f"users, got {len(item_sets)}."
+            )
         rows = np.repeat(np.arange(len(item_sets)), [len(items) for items in item_sets])
-        joined = [np.asarray(items, dtype=np.int64) for items in item_sets if len(items)]
+        joined = [np.asarray(items) for items in item_sets if len(items)]
         items = np.concatenate(joined) if joined else np.empty(0, dtype=np.int64)
-        return rows, check_codes(type(self).__name__, "items", items, self.n_items)
+        return rows, check_codes(type(self).__name__, name, items, self.n_items)
 
     # How it learns
 
@@ -271,8 +278,8 @@ class AbstractRecommender(ABC):
         discount: of the value that follows, 0 where nothing does; the model's own when not given.
         The item joins the user's short memory when the reward is positive.
         """
-        users = np.array([user_id])
-        items = np.array([item_id])
+        users = check_codes(type(self).__name__, "user_id", [user_id], self.n_users)
+        items = check_codes(type(self).__name__, "item_id", [item_id], self.n_items)
         before = self._own_history(users) if self.history_length else None
         after = before
         if before is not None and reward > 0:
@@ -292,7 +299,9 @@ class AbstractRecommender(ABC):
                 else np.asarray(next_context, dtype=np.float64)[None],
             )
         )
-        if self._recent is not None and reward > 0:
+        if self.history_length and reward > 0:
+            if self._recent is None:
+                self._recent = RecentItems(self.n_users, self.history_length)
             self._recent.push(users, items)
 
     @abstractmethod
@@ -301,8 +310,8 @@ class AbstractRecommender(ABC):
 
     def _own_history(self, users: IntArray) -> IntArray:
         """(B, history_length) from the short memory that the familiar calls keep."""
-        if self._recent is None:
-            self._recent = RecentItems(self.n_users, self.history_length)
+        if self._recent is None:  # looking makes no memory: it would change what is saved
+            return np.full((len(users), self.history_length), -1, dtype=np.int64)
         return self._recent.of(users)
 
     def _histories(self, users: IntArray, history: IntArray | None) -> IntArray:
@@ -332,12 +341,28 @@ class AbstractRecommender(ABC):
         return interactions
 
     def _checked(self, transitions: Transitions) -> Transitions:
-        """`transitions` after every code and reward was found to be in range."""
+        """`transitions` after every code and number was found to be in range, row for row.
+
+        What is wrong is found here, before a kernel reads past an array or half a batch is learned.
+        """
         owner = type(self).__name__
+        for name, values in vars(transitions).items():
+            if isinstance(values, np.ndarray) and len(values) != len(transitions):
+                raise InvalidParameter(
+                    f"{owner}: {name} must have one row for each of {len(transitions)} steps, got "
+                    f"{len(values)}."
+                )
         check_codes(owner, "users", transitions.users, self.n_users)
         check_codes(owner, "items", transitions.items, self.n_items)
         if not np.isfinite(transitions.rewards).all():
             raise InvalidParameter(f"{owner}: rewards must be finite numbers, got NaN or infinity.")
+        if transitions.discounts is not None and not np.isfinite(transitions.discounts).all():
+            raise InvalidParameter(
+                f"{owner}: discounts must be finite numbers, got NaN or infinity."
+            )
+        for name in ("next_items", "histories", "next_histories"):
+            if (codes := getattr(transitions, name)) is not None:
+                check_codes(owner, name, codes, self.n_items, least=-1)
         return transitions
 
     # How it is kept
