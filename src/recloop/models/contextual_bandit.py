@@ -1,0 +1,310 @@
+"""Contextual bandit: LinUCB, ridge regression on features with a bonus for what is uncertain.
+
+    score = x . theta,    acting score = x . theta + alpha sqrt(x^T A^-1 x)
+
+Two layouts of the parameters. "disjoint": one theta for every item, over a context vector x of the
+person. "shared": one theta over the features of the pair (`features.py`): user and item features,
+popularity, recency, and what came after the recent history.
+
+Li, Chu, Langford and Schapire (2010), "A contextual-bandit approach to personalized news article
+recommendation", algorithm 1. Equations: `ridge.py`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from recloop.errors import DamagedFile, InvalidParameter
+from recloop.models import features as pair_features
+from recloop.models import ridge
+from recloop.models.base import AbstractRecommender, learned
+from recloop.models.cooccurrence import counts_after
+from recloop.models.features import PairFeatures
+from recloop.types import FloatArray, IntArray, Interactions, Transitions
+from recloop.utils.checks import check_between, check_choice, check_count, check_finite
+from recloop.utils.seeding import stream
+from recloop.utils.sparse import IndexArray, SparseParts, check_parts, matrix_of, parts_of
+
+_ROWS_AT_ONCE = 1024
+_RANK_UPDATES_BEFORE_REFRESH = 10_000
+
+
+@dataclass
+class ContextualBanditRecommender(AbstractRecommender):
+    """Learns by ridge regression, explores where it is uncertain.
+
+    context_dim: the width of `context`. Without a context, "disjoint" uses a code of the person
+        (1 and a fixed random direction, or one of the user features), "shared" uses zeros.
+    learning_rate: rho, the share of old evidence that each update forgets while the prior is
+        restored; 0 forgets nothing and weighs all evidence alike.
+    alpha: the weight of the bonus when exploring.
+    regularization: lambda, the weight of the prior.
+    epsilon: the probability of a uniform draw on top of the bonus.
+    layout: "disjoint" or "shared".
+    n_recent, window, decay: of "shared" only: how many recent items speak, within how many steps
+        one item counts as coming after another, and the weight of an item against the next newer.
+    """
+
+    context_dim: int = 10
+    learning_rate: float = 0.0
+    alpha: float = 0.3
+    regularization: float = 1.0
+    epsilon: float = 0.0
+    layout: str = "disjoint"
+    n_recent: int = 10
+    window: int = 5
+    decay: float = 0.8
+
+    evidence: FloatArray = learned("n_arms", "?", "?")  # A, width x width
+    inverse: FloatArray = learned("n_arms", "?", "?")  # A^-1
+    reward_sums: FloatArray = learned("n_arms", "?")  # b
+    weights: FloatArray = learned("n_arms", "?")  # theta
+    user_codes: FloatArray = learned("n_users", "context_dim")  # disjoint
+    item_table: FloatArray = learned("n_items", "?")  # shared, from here on
+    user_table: FloatArray = learned("n_users", "?")
+    near_starts: IndexArray = learned("?")
+    near_items: IndexArray = learned("?")
+    near_counts: FloatArray = learned("?")
+
+    type_name = "contextual_bandit"
+
+    @property
+    def history_length(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """How many recent items `history` must hold: none for "disjoint"."""
+        return self.n_recent if self.layout == "shared" else 0
+
+    @property
+    def n_arms(self) -> int:
+        """How many regressions there are: one for each item, or one."""
+        return 1 if self.layout == "shared" else self.n_items
+
+    def _check(self) -> None:
+        owner = "ContextualBanditRecommender"
+        for name in ("context_dim", "n_recent", "window"):
+            setattr(self, name, check_count(owner, name, getattr(self, name)))
+        self.layout = check_choice(owner, "layout", self.layout, ("disjoint", "shared"))
+        self.learning_rate = check_between(
+            owner, "learning_rate", self.learning_rate, 0, 1, high_open=True
+        )
+        self.alpha = check_between(owner, "alpha", self.alpha, 0, np.inf)
+        self.regularization = check_between(
+            owner, "regularization", self.regularization, 0, np.inf, low_open=True
+        )
+        self.epsilon = check_between(owner, "epsilon", self.epsilon, 0, 1)
+        self.decay = check_between(owner, "decay", self.decay, 0, 1, low_open=True)
+
+    def _start(self) -> None:
+        self.last_change = 0.0
+        nobody = np.empty(0, dtype=np.int64)
+        numbers = np.empty(0)
+        log = Interactions(nobody, nobody, numbers, numbers, self.n_users, self.n_items)
+        self.fit_features(log)
+
+    # What it sees
+
+    def fit_features(
+        self,
+        interactions: Interactions,
+        item_features: FloatArray | None = None,
+        user_features: FloatArray | None = None,
+    ) -> Self:
+        """Build the features from the training part of a log and forget all evidence.
+
+        item_features (n_items, .), user_features (n_users, .): numbers, standardised here. They
+        stay as they are while the bandit learns; call this again to renew them. "disjoint" only
+        takes user features: a random direction of them is a person's code.
+        """
+        log = self._checked_log(interactions)
+        if self.layout == "shared":
+            self.item_table = pair_features.item_table(log, item_features)
+            self.user_table = pair_features.user_table(log, user_features)
+            near = parts_of(counts_after(log, self.window))
+            self.near_starts, self.near_items, self.near_counts = near
+        else:
+            self.user_codes = self._drawn_codes(log, user_features)
+        self._forget_everything()
+        return self
+
+    def _drawn_codes(self, log: Interactions, user_features: FloatArray | None) -> FloatArray:
+        rng = stream(self.seed, self.type_name, "codes")
+        scale = np.sqrt(max(self.context_dim - 1, 1))
+        if user_features is None:
+            codes = rng.standard_normal((self.n_users, self.context_dim - 1)) / scale
+        else:
+            table = pair_features.user_table(log, user_features)[:, 1:]
+            codes = table @ rng.standard_normal((table.shape[1], self.context_dim - 1)) / scale
+        return np.concatenate([np.ones((self.n_users, 1)), codes], axis=1)
+
+    def _forget_everything(self) -> None:
+        width = self._width()
+        self.evidence = ridge.prior_evidence(self.n_arms, width, self.regularization)
+        self.inverse = ridge.prior_evidence(self.n_arms, width, 1.0 / self.regularization)
+        self.reward_sums = np.zeros((self.n_arms, width))
+        self.weights = np.zeros((self.n_arms, width))
+        self._n_rank_updates = 0
+
+    def _width(self) -> int:
+        return self._features().width if self.layout == "shared" else self.context_dim
+
+    def _features(self) -> PairFeatures:
+        return PairFeatures(
+            item_table=self.item_table,
+            user_table=self.user_table,
+            near=matrix_of(self._near(), (self.n_items, self.n_items)),
+            context_dim=self.context_dim,
+            window=self.window,
+            decay=self.decay,
+        )
+
+    def _near(self) -> SparseParts:
+        return SparseParts(self.near_starts, self.near_items, self.near_counts)
+
+    def _contexts(self, users: IntArray, context: FloatArray | None) -> FloatArray | None:
+        """(B, context_dim): what was passed, checked; else the codes, or None for "shared"."""
+        if context is None:
+            return None if self.layout == "shared" else self.user_codes[users]
+        checked = check_finite("ContextualBanditRecommender", "context", context)
+        if checked.shape != (len(users), self.context_dim):
+            raise InvalidParameter(
+                f"ContextualBanditRecommender: context must have shape ({len(users)}, "
+                f"{self.context_dim}), one row of context_dim numbers for each user, got "
+                f"{checked.shape}."
+            )
+        return checked
+
+    # How it values
+
+    def scores(
+        self,
+        users: IntArray,
+        *,
+        context: FloatArray | None = None,
+        history: IntArray | None = None,
+    ) -> FloatArray:
+        """(B, n_items) predicted reward, without the bonus."""
+        moment = self._contexts(users, context)
+        if moment is not None and self.layout == "disjoint":
+            return moment @ self.weights.T
+        features = self._features()
+        rows = features.rows(users, self._histories(users, history), moment)
+        return features.products(rows, self.weights[0])
+
+    def acting_scores(
+        self, users: IntArray, context: FloatArray | None, history: IntArray | None
+    ) -> FloatArray:
+        """(B, n_items) predicted reward plus the bonus: the upper end of the interval."""
+        moment = self._contexts(users, context)
+        if moment is not None and self.layout == "disjoint":
+            variances = ridge.quadratic_forms(self.inverse, moment)
+            return moment @ self.weights.T + ridge.confidence_bonus(variances, self.alpha)
+        features = self._features()
+        rows = features.rows(users, self._histories(users, history), moment)
+        variances = features.quadratic_forms(rows, self.inverse[0])
+        predicted = features.products(rows, self.weights[0])
+        return predicted + ridge.confidence_bonus(variances, self.alpha)
+
+    # How it learns
+
+    def update_batch(self, transitions: Transitions) -> None:
+        """Add the rows to the evidence, in their order; a batch equals its rows one by one.
+
+        Under feedback "chosen" every other item earned 0 at that step, and all pairs of the row
+        enter the evidence. Such rows are taken to be of the log behind the features: each one's own
+        step is left out of its features.
+        """
+        rows = self._checked(transitions)
+        learn = self._learn_pairs if self.layout == "shared" else self._learn_arms
+        blocks = [
+            rows.rows(slice(start, start + _ROWS_AT_ONCE))
+            for start in range(0, len(rows), _ROWS_AT_ONCE)
+        ]
+        changes = [learn(block) for block in blocks]
+        self.last_change = float(np.mean(np.concatenate(changes))) if changes else 0.0
+
+    def _learn_arms(self, rows: Transitions) -> FloatArray:
+        contexts = self._contexts(rows.users, rows.contexts)
+        assert contexts is not None  # "disjoint" always has one
+        before = (contexts * self.weights[rows.items]).sum(axis=1)
+        keep = 1.0 - self.learning_rate
+        if rows.feedback == "chosen":
+            touched = np.arange(self.n_items)
+            counts = np.full(self.n_items, len(rows))
+            weights = np.power(keep, np.arange(len(rows))[::-1])
+            added = (contexts * weights[:, None]).T @ contexts
+        else:
+            touched, place, counts = np.unique(rows.items, return_inverse=True, return_counts=True)
+            weights = np.power(keep, ridge.later_rows(rows.items))
+            outer = contexts[:, :, None] * (contexts * weights[:, None])[:, None, :]
+            added = np.zeros((len(touched), self.context_dim, self.context_dim))
+            np.add.at(added, place, outer)
+        kept = np.power(keep, counts)
+        self.evidence[touched] = added + ridge.kept_evidence(
+            self.evidence[touched], kept, self.regularization
+        )
+        self.reward_sums[touched] *= kept[:, None]
+        earned = contexts * (weights * rows.rewards)[:, None]
+        np.add.at(self.reward_sums, rows.items, earned)
+        self._refresh(touched, contexts if len(rows) == 1 else None)
+        return np.abs((contexts * self.weights[rows.items]).sum(axis=1) - before)
+
+    def _learn_pairs(self, rows: Transitions) -> FloatArray:
+        features = self._features()
+        histories = self._histories(rows.users, rows.histories)
+        moment = self._contexts(rows.users, rows.contexts)
+        weights = np.power(1.0 - self.learning_rate, np.arange(len(rows))[::-1])
+        if rows.feedback == "chosen":
+            seen = features.rows_without_own_step(rows.users, histories, moment, rows.items)
+            pairs = features.pairs(seen, rows.items)
+            added = features.catalogue_sum(seen, weights)
+        else:
+            seen = features.rows(rows.users, histories, moment)
+            pairs = features.pairs(seen, rows.items)
+            added = (pairs * weights[:, None]).T @ pairs
+        before = pairs @ self.weights[0]
+        kept = np.array([(1.0 - self.learning_rate) ** len(rows)])
+        self.evidence = added + ridge.kept_evidence(self.evidence, kept, self.regularization)
+        self.reward_sums = kept * self.reward_sums + (weights * rows.rewards) @ pairs
+        few = rows.feedback == "shown" and 2 * len(rows) < pairs.shape[1]
+        self._refresh(np.array([0]), pairs if few else None)
+        return np.abs(pairs @ self.weights[0] - before)
+
+    def _refresh(self, touched: IntArray, new_rows: FloatArray | None) -> None:
+        """Bring A^-1 and theta of the arms `touched` up to date with A and b.
+
+        new_rows: few rows that are all that was added to each of these arms.
+        """
+        is_due = self._n_rank_updates >= _RANK_UPDATES_BEFORE_REFRESH
+        if new_rows is None or self.learning_rate > 0 or is_due:
+            self.inverse[touched] = ridge.fresh_inverse(self.evidence[touched])
+        else:
+            self.inverse[touched] = ridge.inverse_with_rows(self.inverse[touched], new_rows)
+            self._n_rank_updates += 1
+        if is_due:
+            self.inverse = ridge.fresh_inverse(self.evidence)
+            self._n_rank_updates = 0
+        self.weights[touched] = ridge.solutions(self.inverse[touched], self.reward_sums[touched])
+
+    # How it is kept
+
+    def counters(self) -> dict[str, Any]:
+        """How many rank updates A^-1 has seen since it was computed afresh."""
+        return {"n_rank_updates": self._n_rank_updates, "last_change": self.last_change}
+
+    def _set_counters(self, counters: dict[str, Any]) -> None:
+        try:
+            self._n_rank_updates = int(counters["n_rank_updates"])
+            self.last_change = float(counters["last_change"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise DamagedFile(f"ContextualBanditRecommender: bad counters ({error}).") from None
+
+    def _take(self, path: str | Path, arrays: dict[str, np.ndarray]) -> None:
+        super()._take(path, arrays)
+        if self.layout == "shared":
+            check_parts(path, "what is near", self._near(), (self.n_items, self.n_items))
+        width = self._width()
+        for name in ("evidence", "inverse"):
+            self._same_shape(path, name, getattr(self, name), (self.n_arms, width, width))
+        for name in ("reward_sums", "weights"):
+            self._same_shape(path, name, getattr(self, name), (self.n_arms, width))
