@@ -66,7 +66,7 @@ def encode(
 
 
 def to_interactions(frame: pd.DataFrame, users: IdMap, items: IdMap) -> Interactions:
-    """The rows of `frame` in codes, sorted by user, then time, then row; unknown ids are left out."""
+    """The rows of `frame` in codes, by user, then time, then row; unknown ids are left out."""
     user_codes = users.known_codes_of(frame["user_id"])
     item_codes = items.known_codes_of(frame["item_id"])
     stamps = frame["timestamp"].to_numpy(np.float64)

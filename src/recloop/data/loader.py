@@ -34,7 +34,7 @@ class DatasetLoader:
     def __init__(
         self,
         folder: str | Path = "data",
-        format: str = "auto",  # noqa: A002 (the word users know)
+        format: str = "auto",
         *,
         on_bad_rows: BadRows = "error",
     ) -> None:
@@ -61,7 +61,7 @@ class DatasetLoader:
         return seconds(frame, str(self.folder), self.report)
 
     def load_items(self) -> pd.DataFrame | None:
-        """item_id, title, category, price, rating and whatever else is there; None without items."""
+        """item_id, title, category, price, rating and what else is there; None without items."""
         return self._table(ITEMS)
 
     def load_users(self) -> pd.DataFrame | None:

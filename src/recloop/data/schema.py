@@ -28,6 +28,7 @@ class Column:
     low: float = -np.inf
     allowed: str = "a finite number"
     may_be_missing: bool = False
+    or_words: bool = False  # a column without a single number is kept as words ("20-30")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,13 @@ USERS = Schema(
     "users",
     (
         Column("user_id", is_text=True, required=True, allowed=_ID),
-        Column("age", low=0.0, allowed="a number, 0 or more, or empty", may_be_missing=True),
+        Column(
+            "age",
+            low=0.0,
+            allowed="a number, 0 or more, or empty",
+            may_be_missing=True,
+            or_words=True,
+        ),
     ),
     key="user_id",
 )
@@ -160,6 +167,8 @@ def _numbers(values: pd.Series, column: Column) -> Converted:
     empty = values.isna().to_numpy() | (values.astype("str").str.strip() == "").to_numpy()
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
     array = numbers.to_numpy()
+    if column.or_words and not np.isfinite(array).any():
+        return values, np.zeros(len(values), dtype=np.bool_)
     with np.errstate(invalid="ignore"):
         wrong = ~(np.isfinite(array) & (array >= column.low))
     return numbers, wrong & ~empty if column.may_be_missing else wrong

@@ -1,0 +1,86 @@
+"""What a data set holds, in numbers and in words, before anything is learned from it."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from recloop.data.loader import DatasetLoader
+from recloop.data.schema import BadRows
+
+
+def describe(
+    folder: str | Path,
+    format: str = "auto",
+    *,
+    on_bad_rows: BadRows = "error",
+) -> dict[str, Any]:
+    """Counts, density, time span, weights, activity and warnings of a folder or file."""
+    loader = DatasetLoader(folder, format, on_bad_rows=on_bad_rows)
+    frame = loader.load_interactions()
+    items, users = loader.load_items(), loader.load_users()
+    n_users, n_items = int(frame["user_id"].nunique()), int(frame["item_id"].nunique())
+    pairs = frame[["user_id", "item_id"]]
+    n_pairs = len(pairs.drop_duplicates())
+    return {
+        "folder": str(folder),
+        "format": loader.format,
+        "n_interactions": len(frame),
+        "n_users": n_users,
+        "n_items": n_items,
+        "density": n_pairs / (n_users * n_items),
+        "n_repeated_pairs": len(frame) - n_pairs,
+        "n_rows_dropped": loader.report.n_dropped,
+        "first": _moment(frame["timestamp"].min()),
+        "last": _moment(frame["timestamp"].max()),
+        "weight": _spread(frame["weight"]),
+        "per_user": _spread(frame["user_id"].value_counts()),
+        "per_item": _spread(frame["item_id"].value_counts()),
+        "n_items_described": 0 if items is None else len(items),
+        "n_users_described": 0 if users is None else len(users),
+        "warnings": [*loader.report.notes, *_warnings(frame)],
+    }
+
+
+def in_words(found: dict[str, Any]) -> str:
+    """`describe`'s findings as lines of text."""
+    weight, per_user = found["weight"], found["per_user"]
+    lines = [
+        f"{found['folder']}: {found['format']}",
+        f"  {found['n_interactions']:,} interactions, {found['n_users']:,} users, "
+        f"{found['n_items']:,} items, density {found['density']:.4%}",
+        f"  from {found['first']} to {found['last']}",
+        f"  weight {weight['min']:g} to {weight['max']:g}, mean {weight['mean']:.3f}",
+        f"  per user {per_user['min']:g} to {per_user['max']:g}, median {per_user['median']:g}",
+        f"  {found['n_repeated_pairs']:,} rows repeat a pair of user and item",
+        f"  described: {found['n_items_described']:,} items, {found['n_users_described']:,} users",
+    ]
+    return "\n".join([*lines, *(f"  note: {text}" for text in found["warnings"])])
+
+
+def _spread(values: pd.Series) -> dict[str, float]:
+    array = values.to_numpy(np.float64)
+    return {
+        "min": float(array.min()),
+        "median": float(np.median(array)),
+        "mean": float(array.mean()),
+        "max": float(array.max()),
+    }
+
+
+def _moment(seconds: float) -> str:
+    if seconds < 1e8:  # before 1973: an order index rather than a time
+        return f"{seconds:g}"
+    return pd.Timestamp(seconds, unit="s").strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _warnings(frame: pd.DataFrame) -> list[str]:
+    found = []
+    if frame["timestamp"].nunique() == 1:
+        found.append("all timestamps are equal: a temporal split would be the order of the file.")
+    if (frame["weight"] < 0).any():
+        found.append("some weights are negative: set data.positives to say which rows count.")
+    if len(frame) and frame["weight"].nunique() > 1 and frame["weight"].max() > 1:
+        found.append("weights look like ratings: every row counts unless data.positives says so.")
+    return found
