@@ -49,7 +49,7 @@ class ContextualBanditRecommender(AbstractRecommender):
 
     context_dim: int = 10
     learning_rate: float = 0.0
-    alpha: float = 0.3
+    alpha: float = 1.0
     regularization: float = 1.0
     epsilon: float = 0.0
     layout: str = "disjoint"

@@ -37,11 +37,12 @@ def mixed_rows_without(
     """`mixed_rows` from counts that lack each row's own step: history -> own item.
 
     A row of the log that was counted would otherwise see its own answer in its features. Its step
-    was counted once for each of the newest `window` items; a count never falls below zero.
+    was counted once for each of the newest `window` items, also where one of them occurs twice; a
+    count never falls below zero.
     """
     totals = np.asarray(counts.sum(axis=1)).ravel()
-    own = np.zeros(histories.shape)
-    own[:, :window] = histories[:, :window] >= 0
+    same_item = histories[:, :, None] == histories[:, None, :window]
+    own = np.where(histories >= 0, same_item.sum(axis=2), 0).astype(np.float64)
     weights = _weights(histories, totals[histories] - own, decay)
     mixed = _selection(histories, weights, counts) @ counts
     rows = np.arange(len(histories))

@@ -22,7 +22,7 @@ from recloop.utils.checks import check_finite
 from recloop.utils.sparse import SparseMatrix
 
 N_PLANES = 2
-"""Features that depend on person and item at once: after the last item, after the last items."""
+"""Features of person and item at once: after the last item (a decay of 0), after the last few."""
 
 _HALF_LIFE = 0.1  # of the log's time span: what "recent" popularity means
 
@@ -58,17 +58,16 @@ class PairFeatures:
 
     def rows(self, users: IntArray, histories: IntArray, context: FloatArray | None) -> PairRows:
         """What `users` (B,) bring along; histories (B, H), context (B, context_dim) or None."""
-        last = mixed_rows(self.near, histories[:, :1], self.decay)
-        recent = mixed_rows(self.near, histories, self.decay)
-        return PairRows(self._people(users, context), [last, recent])
+        planes = [mixed_rows(self.near, histories, decay) for decay in (0.0, self.decay)]
+        return PairRows(self._people(users, context), planes)
 
     def rows_without_own_step(
         self, users: IntArray, histories: IntArray, context: FloatArray | None, items: IntArray
     ) -> PairRows:
         """`rows` for steps of the very log behind `near`: each without what it added itself."""
         planes = [
-            mixed_rows_without(self.near, part, self.decay, items, self.window)
-            for part in (histories[:, :1], histories)
+            mixed_rows_without(self.near, histories, decay, items, self.window)
+            for decay in (0.0, self.decay)
         ]
         return PairRows(self._people(users, context), planes)
 
