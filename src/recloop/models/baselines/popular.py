@@ -27,7 +27,8 @@ class PopularRecommender(AbstractRecommender):
 
     def fit(self, interactions: Interactions) -> Self:
         """Count every interaction once, whatever its weight."""
-        self.counts = np.bincount(interactions.items, minlength=self.n_items).astype(np.float64)
+        log = self._checked_log(interactions)
+        self.counts = np.bincount(log.items, minlength=self.n_items).astype(np.float64)
         return self
 
     def scores(
