@@ -42,7 +42,7 @@ format: $(VENV)/.dev  ## write the format and the lint's safe corrections
 	$(BIN)/ruff check --fix .
 
 docs: $(VENV)/.dev  ## the documentation site, into site/
-	DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 golden: $(VENV)/.dev  ## record the golden traces anew; commit them on their own
 	RECLOOP_GOLDEN=write $(BIN)/python -m pytest tests/golden $(ARGS)
