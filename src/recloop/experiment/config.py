@@ -18,15 +18,25 @@ class Section(BaseModel):
 class DataSection(Section):
     """Where interactions come from and how they are split."""
 
-    path: str | None = Field(None, description="File or folder; nothing: synthetic data are made.")
-    format: str = Field("auto", description="Name of a public layout, or auto to detect it.")
-    positives: str = Field("all", description="Which rows count: all, or a bound such as '>=4'.")
+    path: str | None = Field(
+        default=None, description="File or folder; nothing: synthetic data are made."
+    )
+    format: str = Field(
+        default="auto", description="Name of a public layout, or auto to detect it."
+    )
+    positives: str = Field(
+        default="all", description="Which rows count: all, or a bound such as '>=4'."
+    )
     on_bad_rows: Literal["error", "drop"] = "error"
     split: Split = "temporal"
-    test_ratio: float = Field(0.2, gt=0, lt=1)
-    val_ratio: float = Field(0.1, ge=0, lt=1, description="Share of the training part; 0: none.")
-    n_last: int = Field(1, ge=1, description="Rows of each person under leave_last.")
-    sparsity: float = Field(0.8, gt=0, lt=1, description="Synthetic data: share of empty pairs.")
+    test_ratio: float = Field(default=0.2, gt=0, lt=1)
+    val_ratio: float = Field(
+        default=0.1, ge=0, lt=1, description="Share of the training part; 0: none."
+    )
+    n_last: int = Field(default=1, ge=1, description="Rows of each person under leave_last.")
+    sparsity: float = Field(
+        default=0.8, gt=0, lt=1, description="Synthetic data: share of empty pairs."
+    )
     synthetic: dict[str, Any] = Field(default_factory=dict, description="See SyntheticSettings.")
 
 
@@ -40,15 +50,23 @@ class WorldSection(Section):
 class TrainingSection(Section):
     """How long, how often to look, when to stop."""
 
-    mode: Mode = Field("both", description="Learn from the log, in a fitted world, or one each.")
-    n_episodes: int = Field(1000, ge=1, description="Episodes in a world.")
-    passes: int = Field(1, ge=1, description="Passes over the log.")
-    sessions_per_episode: int = Field(64, ge=1)
-    k: int = Field(10, ge=1, description="Length of the lists that early stopping watches.")
-    eval_freq: int = Field(100, ge=1, description="Episodes between two looks; a pass is one.")
-    patience: int = Field(0, ge=0, description="Looks without gain before stopping; 0: never.")
+    mode: Mode = Field(
+        default="both", description="Learn from the log, in a fitted world, or one each."
+    )
+    n_episodes: int = Field(default=1000, ge=1, description="Episodes in a world.")
+    passes: int = Field(default=1, ge=1, description="Passes over the log.")
+    sessions_per_episode: int = Field(default=64, ge=1)
+    k: int = Field(default=10, ge=1, description="Length of the lists that early stopping watches.")
+    eval_freq: int = Field(
+        default=100, ge=1, description="Episodes between two looks; a pass is one."
+    )
+    patience: int = Field(
+        default=0, ge=0, description="Looks without gain before stopping; 0: never."
+    )
     reward: Literal["one", "weight"] = "one"
-    n_seeds: int = Field(1, ge=1, description="Every model that draws is trained so many times.")
+    n_seeds: int = Field(
+        default=1, ge=1, description="Every model that draws is trained so many times."
+    )
 
 
 class ModelSection(Section):
@@ -57,9 +75,9 @@ class ModelSection(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")
     type: str
     params: dict[str, Any] = Field(default_factory=dict)
-    mode: Mode | None = Field(None, description="Overrides training.mode.")
-    passes: int | None = Field(None, ge=1, description="Overrides training.passes.")
-    n_episodes: int | None = Field(None, ge=1, description="Overrides training.n_episodes.")
+    mode: Mode | None = Field(default=None, description="Overrides training.mode.")
+    passes: int | None = Field(default=None, ge=1, description="Overrides training.passes.")
+    n_episodes: int | None = Field(default=None, ge=1, description="Overrides training.n_episodes.")
     controls: list[str] = Field(
         default_factory=list, description="Names of the models that this one must beat."
     )
@@ -69,10 +87,10 @@ class EvaluationSection(Section):
     """What is measured, beside what."""
 
     ks: list[int] = Field(default_factory=lambda: [1, 5, 10])
-    metric: str = Field("ndcg@10", description="Orders the table and decides comparisons.")
+    metric: str = Field(default="ndcg@10", description="Orders the table and decides comparisons.")
     baselines: list[str] = Field(default_factory=lambda: list(BASELINES))
-    confidence: float = Field(0.95, gt=0.5, lt=1)
-    n_resamples: int = Field(2000, ge=100)
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    n_resamples: int = Field(default=2000, ge=100)
 
     @field_validator("ks")
     @classmethod
@@ -96,12 +114,12 @@ class EvaluationSection(Section):
 class ExperimentConfig(Section):
     """A whole run."""
 
-    seed: int = Field(0, ge=0)
-    data: DataSection = DataSection()
-    world: WorldSection = WorldSection()
-    training: TrainingSection = TrainingSection()
+    seed: int = Field(default=0, ge=0)
+    data: DataSection = Field(default_factory=DataSection)
+    world: WorldSection = Field(default_factory=WorldSection)
+    training: TrainingSection = Field(default_factory=TrainingSection)
     models: list[ModelSection] = Field(default_factory=list)
-    evaluation: EvaluationSection = EvaluationSection()
+    evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
 
     @model_validator(mode="after")
     def _names_once(self) -> "ExperimentConfig":

@@ -25,12 +25,12 @@ def styled(figure: go.Figure, *, height: int, x_title: str = "", y_title: str = 
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13, "color": _INK},
-        legend={"orientation": "h", "y": -0.2, "x": 0},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0},
         hoverlabel={"font": {"family": "system-ui, sans-serif"}},
     )
     axis = {"gridcolor": "rgba(125,133,144,0.25)", "zeroline": False, "automargin": True}
-    figure.update_xaxes(title=x_title, **axis)
-    figure.update_yaxes(title=y_title, **axis)
+    figure.update_xaxes(title={"text": x_title, "font": {"size": 13}}, **axis)
+    figure.update_yaxes(title={"text": y_title, "font": {"size": 13}}, **axis)
     return figure
 
 
@@ -74,17 +74,21 @@ def _below(value: Row) -> float:
 
 def accuracy_against(rows: Sequence[Row], metric: str, other: str) -> go.Figure:
     """Every model as a point: `other` (coverage, diversity, novelty) across, `metric` upward."""
+    known = [
+        (index, row, row["metrics"][other]["mean"], row["metrics"][metric]["mean"])
+        for index, row in enumerate(rows)
+        if all((row["metrics"].get(name) or {}).get("mean") is not None for name in (metric, other))
+    ]
+    places = _label_places([(across, up, row["name"]) for _, row, across, up in known])
     figure = go.Figure()
-    for index, row in enumerate(rows):
-        across, upward = row["metrics"].get(other), row["metrics"].get(metric)
-        if not across or not upward or across["mean"] is None or upward["mean"] is None:
-            continue
+    for (index, row, across, upward), place in zip(known, places, strict=True):
         figure.add_scatter(
-            x=[across["mean"]],
-            y=[upward["mean"]],
+            x=[across],
+            y=[upward],
             mode="markers+text",
             text=[row["name"]],
-            textposition="top center",
+            textposition=place,
+            cliponaxis=False,
             name=row["name"],
             showlegend=False,
             marker={
@@ -96,7 +100,49 @@ def accuracy_against(rows: Sequence[Row], metric: str, other: str) -> go.Figure:
                 f"{row['name']}<br>{other} %{{x:.3f}}<br>{metric} %{{y:.4f}}<extra></extra>"
             ),
         )
+    figure.update_xaxes(range=_roomy([across for _, _, across, _ in known], 0.18))
+    figure.update_yaxes(range=_roomy([upward for *_, upward in known], 0.1))
     return styled(figure, height=420, x_title=other, y_title=metric)
+
+
+def _roomy(values: Sequence[float], share: float) -> list[float] | None:
+    """The range of `values`, wider by `share` on each side, so that labels have room."""
+    if not values:
+        return None
+    room = share * ((max(values) - min(values)) or 1.0)
+    return [min(values) - room, max(values) + room]
+
+
+def _label_places(points: Sequence[tuple[float, float, str]]) -> list[str]:
+    """Where each label stands beside its point (x, y, name) to cover no earlier label or point.
+
+    Measured on a narrow page, where it is hardest: about 300 x 300 pixels of plot.
+    """
+    if not points:
+        return []
+    xs, ys = [x for x, _, _ in points], [y for _, y, _ in points]
+    width, height = (max(xs) - min(xs)) or 1.0, (max(ys) - min(ys)) or 1.0
+    at = [(220 * (x - min(xs)) / width, 250 * (y - min(ys)) / height) for x, y, _ in points]
+    taken = [(x - 6, x + 6, y - 6, y + 6) for x, y in at]
+    places = []
+    for (x, y), (_, _, name) in zip(at, points, strict=True):
+        wide = 7 * len(name)
+        boxes = {
+            "top center": (x - wide / 2, x + wide / 2, y + 7, y + 22),
+            "bottom center": (x - wide / 2, x + wide / 2, y - 22, y - 7),
+            "middle right": (x + 8, x + 8 + wide, y - 7, y + 7),
+            "middle left": (x - 8 - wide, x - 8, y - 7, y + 7),
+        }
+        covered = {name: sum(_overlap(box, one) for one in taken) for name, box in boxes.items()}
+        off_page = {name: 2 * (box[0] < -40 or box[1] > 260) for name, box in boxes.items()}
+        place = min(boxes, key=lambda name: covered[name] + off_page[name])
+        taken.append(boxes[place])
+        places.append(place)
+    return places
+
+
+def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
+    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
 
 
 def learning_curves(log: Sequence[Row], value: str, rounds: str) -> go.Figure:

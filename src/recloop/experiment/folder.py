@@ -73,6 +73,11 @@ class RunFolder:
             )
 
     @property
+    def is_finished(self) -> bool:
+        """Whether the run was sealed; an interrupted one is not."""
+        return (self.path / MANIFEST).exists()
+
+    @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
@@ -107,6 +112,14 @@ class RunFolder:
             n_items=len(ids["items"]),
         )
 
+    def known_interactions(self) -> Interactions:
+        """Everything that was known before the test: training and validation together."""
+        return joined(self.read_interactions("train"), self.read_interactions("validation"))
+
+    def has(self, name: str) -> bool:
+        """Whether the manifest lists the file `name`."""
+        return name in read_json(self.path / MANIFEST)
+
     def ids(self) -> dict[str, list[str]]:
         """The users' and the items' ids in the order of their codes."""
         return read_json(checked_file(self.path, "ids.json"))
@@ -121,8 +134,7 @@ class RunFolder:
 
     def log(self) -> list[dict[str, Any]]:
         """The lines of log.jsonl."""
-        text = checked_file(self.path, "log.jsonl").read_text(encoding="utf-8")
-        return [json.loads(line) for line in text.splitlines()]
+        return read_lines(checked_file(self.path, "log.jsonl"))
 
     def config(self) -> dict[str, Any]:
         """The resolved configuration."""
@@ -130,7 +142,7 @@ class RunFolder:
 
     def model_names(self) -> list[str]:
         """The names of all models, in the order of the results."""
-        if not (self.path / MANIFEST).exists():
+        if not self.is_finished:
             raise MissingData(
                 f"{self.path}: no finished run here (no {MANIFEST}). "
                 "Train first: recloop run --config configs/default.yaml --output-dir FOLDER."
@@ -146,6 +158,26 @@ class RunFolder:
     def seal(self) -> None:
         """Write the manifest: from now on every file is checked before it is read."""
         write_manifest(self.path)
+
+
+def joined(first: Interactions, second: Interactions) -> Interactions:
+    """Both logs as one, by user, then time, then their order."""
+    users = np.concatenate([first.users, second.users])
+    stamps = np.concatenate([first.timestamps, second.timestamps])
+    order = np.lexsort((np.arange(len(users)), stamps, users))
+    return Interactions(
+        users=users[order],
+        items=np.concatenate([first.items, second.items])[order],
+        weights=np.concatenate([first.weights, second.weights])[order],
+        timestamps=stamps[order],
+        n_users=first.n_users,
+        n_items=first.n_items,
+    )
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    """The values of a file that holds one JSON object a line."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def config_text(config: ExperimentConfig) -> str:

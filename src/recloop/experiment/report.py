@@ -1,6 +1,6 @@
 """The report: one HTML file that holds everything, opens without a network and prints well."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
 from typing import Any
@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs
 
 from recloop.experiment import figures
 
-Row = Mapping[str, Any]
+Row = dict[str, Any]
 
 STYLE = """
 :root { --ink: #1b1f24; --soft: #57606a; --paper: #ffffff; --line: #d0d7de; --mark: #ddf4ff; }
@@ -22,9 +22,10 @@ body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var
 h1 { font-size: 1.7rem; margin: 0 0 .3rem; } h2 { font-size: 1.25rem; margin: 2.2rem 0 .5rem; }
 p.soft, small { color: var(--soft); } .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
-th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line); text-align: right;
-         white-space: nowrap; font-variant-numeric: tabular-nums; }
-th:first-child, td:first-child { text-align: left; } td.words { text-align: left; white-space: normal; }
+th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line);
+         text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+th:first-child, td:first-child { text-align: left; }
+td.words { text-align: left; white-space: normal; }
 th { color: var(--soft); font-weight: 600; } td small { display: block; }
 .answer { background: var(--mark); padding: .8rem 1.1rem; border-radius: .5rem; }
 .answer li { margin: .25rem 0; } code { font-size: .9em; }

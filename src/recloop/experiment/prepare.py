@@ -1,0 +1,167 @@
+"""The data of a run: loaded or made, filtered, split, encoded, with every count."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recloop.data.dataset import EncodedSplit, data_hash, encode
+from recloop.data.loader import DatasetLoader
+from recloop.data.splitting import Split, keep_positives, split
+from recloop.data.synthetic import SyntheticSettings, generate
+from recloop.data.tables import write_table
+from recloop.errors import InvalidConfig
+from recloop.experiment.config import DataSection, ExperimentConfig
+from recloop.experiment.training import Progress
+from recloop.utils.files import write_text
+from recloop.utils.names import nearest
+
+MADE_BY_US = ".synthetic.json"
+DEFINITIONS = (
+    "Precision: hits / k. Recall: hits / relevant items. NDCG: binary gains, discount "
+    "1 / log2(rank + 1), ideal list of min(k, relevant) items. MAP: sum of precision at hits / "
+    "min(k, relevant). Hit rate: any hit. MRR: 1 / rank of the first hit.",
+    "Coverage: share of the catalogue in anybody's list. Diversity: mean 1 - cosine of the item "
+    "features over pairs in a list. Novelty: mean -log2(share of people who took the item).",
+    "Full catalogue, no sampled negatives; what a person already has is never recommended; ties go "
+    "to the lower item code; exploration is off.",
+    "Means over people; people without relevant items are undefined, left out and counted; a short "
+    "list is padded with misses.",
+)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What training and evaluation need of the data."""
+
+    encoded: EncodedSplit
+    split: Split
+    items: pd.DataFrame | None  # in code order, for titles
+    data_hash: str
+    counts: dict[str, Any]
+    protocol: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Source:
+    words: str
+    interactions: pd.DataFrame
+    items: pd.DataFrame | None
+    users: pd.DataFrame | None
+    notes: list[str]
+
+
+def prepare(config: ExperimentConfig, data_dir: str | Path, progress: Progress) -> Prepared:
+    """Load or make the data of `config`, split and encode them."""
+    source = _load(config, Path(data_dir), progress)
+    data = config.data
+    cut = split(
+        keep_positives(source.interactions, data.positives),
+        data.split,
+        test_ratio=data.test_ratio,
+        val_ratio=data.val_ratio,
+        n_last=data.n_last,
+        seed=config.seed,
+    )
+    encoded = encode(cut, source.items, source.users)
+    _write_parts(source, cut, Path(data_dir))
+    return Prepared(
+        encoded=encoded,
+        split=cut,
+        items=_titled(source.items, encoded.item_ids),
+        data_hash=data_hash(source.interactions, source.items, source.users),
+        counts=_counts(source, cut, encoded),
+        protocol=_protocol(config, cut),
+    )
+
+
+def _load(config: ExperimentConfig, data_dir: Path, progress: Progress) -> _Source:
+    data = config.data
+    own = data_dir / "interactions.csv"
+    if data.path is None and (not own.exists() or (data_dir / MADE_BY_US).exists()):
+        return _make(config, data_dir)
+    path = data.path if data.path is not None else str(data_dir)
+    if data.path is None:
+        progress.note(f"No data.path is given; {own} is there and is used.")
+    loader = DatasetLoader(path, data.format, on_bad_rows=data.on_bad_rows)
+    interactions = loader.load_interactions()
+    items, users = loader.load_items(), loader.load_users()
+    for note in loader.report.notes:
+        progress.note(note)
+    words = f"{Path(path).name} ({loader.format})"
+    return _Source(words, interactions, items, users, loader.report.notes)
+
+
+def _make(config: ExperimentConfig, data_dir: Path) -> _Source:
+    settings = _settings(config.data, config.seed)
+    made = generate(settings)
+    for name in ("interactions", "items", "users"):
+        write_table(data_dir / f"{name}.csv", getattr(made, name))
+    write_text(data_dir / MADE_BY_US, json.dumps(settings.__dict__, indent=2, sort_keys=True))
+    return _Source("synthetic people", made.interactions, made.items, made.users, [])
+
+
+def _settings(data: DataSection, seed: int) -> SyntheticSettings:
+    known = [field.name for field in fields(SyntheticSettings)]
+    for key in data.synthetic:
+        if key not in known:
+            near = nearest(key, known)
+            hint = f" Did you mean '{near}'?" if near else ""
+            raise InvalidConfig(
+                f"unknown key 'data.synthetic.{key}'.{hint} Known: {', '.join(known)}."
+            )
+    return SyntheticSettings(**{"seed": seed, "sparsity": data.sparsity, **data.synthetic})
+
+
+def _write_parts(source: _Source, cut: Split, data_dir: Path) -> None:
+    """train.csv, val.csv and test.csv beside the data that were made here."""
+    if source.words != "synthetic people":
+        return
+    for name, part in (("train", cut.train), ("val", cut.validation), ("test", cut.test)):
+        write_table(data_dir / f"{name}.csv", part)
+
+
+def _titled(items: pd.DataFrame | None, item_ids: list[str]) -> pd.DataFrame | None:
+    if items is None:
+        return None
+    table = items.set_index(items["item_id"].astype("str")).reindex(item_ids)
+    return table.assign(item_id=item_ids).reset_index(drop=True)
+
+
+def _counts(source: _Source, cut: Split, encoded: EncodedSplit) -> dict[str, Any]:
+    seen = cut.report
+    words = [
+        f"{seen['n_rows']:,} rows: {seen['n_train']:,} train, {seen['n_validation']:,} validate, "
+        f"{seen['n_test']:,} test."
+    ]
+    for name in ("validation", "test"):
+        words.append(
+            f"{name.capitalize()}: {seen[f'n_{name}_rows_cut']:,} rows of "
+            f"{seen[f'n_{name}_users']:,} people; dropped "
+            f"{seen[f'n_{name}_cold_user_rows_dropped']:,} rows of people and "
+            f"{seen[f'n_{name}_cold_item_rows_dropped']:,} of items that training never saw, and "
+            f"{seen[f'n_{name}_seen_rows_dropped']:,} that the person already had; "
+            f"{seen[f'n_{name}_users_counted']:,} people remain."
+        )
+    return {
+        "source": source.words,
+        "n_interactions": seen["n_rows"],
+        "n_users": len(encoded.user_ids),
+        "n_items": len(encoded.item_ids),
+        "n_test_users": seen["n_test_users"],
+        "split_report": seen,
+        "words": [*words, *source.notes, *cut.warnings],
+    }
+
+
+def _protocol(config: ExperimentConfig, cut: Split) -> dict[str, Any]:
+    return {
+        "metric": config.evaluation.metric,
+        "ks": config.evaluation.ks,
+        "split": cut.method,
+        "positives": config.data.positives,
+        "confidence": config.evaluation.confidence,
+        "words": list(DEFINITIONS),
+    }

@@ -1,0 +1,97 @@
+"""One run from configuration to sealed folder: data, training, evaluation, words, report."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from recloop import __version__
+from recloop.experiment.build import entries
+from recloop.experiment.comparisons import compare_all
+from recloop.experiment.config import ExperimentConfig
+from recloop.experiment.folder import RunFolder, read_lines
+from recloop.experiment.measure import Measured, measure, validation_values
+from recloop.experiment.prepare import Prepared, prepare
+from recloop.experiment.report import report_html
+from recloop.experiment.results import statements
+from recloop.experiment.training import Progress, Silent, Trainer
+from recloop.utils.files import atomic_write, write_json, write_text
+
+
+def run_experiment(
+    config: ExperimentConfig,
+    folder: str | Path,
+    *,
+    data_dir: str | Path = "data",
+    progress: Progress | None = None,
+) -> RunFolder:
+    """Train and judge every model of `config`; the results stand in `folder`.
+
+    The same configuration on the same data goes on where it was interrupted, or returns at once
+    when it is done; another one in the same folder raises RunFolderInUse. Synthetic data are
+    written to `data_dir`.
+    """
+    progress = progress or Silent()
+    prepared = prepare(config, data_dir, progress)
+    run = RunFolder.start(folder, config, prepared.data_hash)
+    if run.is_finished:
+        progress.note(f"{run.path}: this run is finished; nothing was trained again.")
+        return run
+    _keep_data(run, prepared)
+    rows = entries(config)
+    trainer = _trainer(config, run, prepared, progress)
+    trainer.train_all(rows)
+    world = trainer.world()[0] if any(row.mode == "simulated" for row in rows) else None
+    measured = [measure(config, run, prepared, entry, world) for entry in rows]
+    _keep_results(config, run, prepared, measured)
+    write_json(run.path / "timings.json", trainer.seconds)
+    run.seal()
+    return run
+
+
+def _keep_data(run: RunFolder, prepared: Prepared) -> None:
+    write_json(
+        run.path / "ids.json",
+        {"users": prepared.encoded.user_ids, "items": prepared.encoded.item_ids},
+    )
+    run.save_interactions("train", prepared.encoded.train)
+    run.save_interactions("validation", prepared.encoded.validation)
+    if prepared.items is not None:
+        with atomic_write(run.path / "items.parquet") as temporary:
+            prepared.items.to_parquet(temporary, index=False)
+
+
+def _trainer(
+    config: ExperimentConfig, run: RunFolder, prepared: Prepared, progress: Progress
+) -> Trainer:
+    encoded = prepared.encoded
+    return Trainer(
+        config=config,
+        folder=run,
+        train_log=encoded.train,
+        validation=validation_values(config, prepared) if len(encoded.validation) else None,
+        item_features=encoded.item_features,
+        user_features=encoded.user_features,
+        progress=progress,
+    )
+
+
+def _keep_results(
+    config: ExperimentConfig, run: RunFolder, prepared: Prepared, measured: list[Measured]
+) -> None:
+    comparisons = compare_all(config, entries(config), measured)
+    results: dict[str, Any] = {
+        "recloop": __version__,
+        "seed": config.seed,
+        "protocol": prepared.protocol,
+        "data": prepared.counts | {"n_test_users_counted": measured[0].n_counted},
+        "models": [one.row for one in measured],
+        "comparisons": comparisons,
+    }
+    results["statements"] = statements(results)
+    per_user = pd.concat([one.per_user for one in measured], ignore_index=True)
+    with atomic_write(run.path / "per_user.parquet") as temporary:
+        per_user.to_parquet(temporary, index=False)
+    write_json(run.path / "metrics.json", results)
+    log = read_lines(run.path / "log.jsonl")
+    write_text(run.path / "report.html", report_html(results, log))
