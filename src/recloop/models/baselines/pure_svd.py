@@ -46,20 +46,19 @@ class PureSVDRecommender(AbstractRecommender):
 
     def fit(self, interactions: Interactions) -> Self:
         """Decompose the matrix of who took what; a pair counts once, whatever its weight."""
-        if len(interactions) == 0:
+        log = self._checked_log(interactions)
+        if len(log) == 0:
             raise InvalidData("PureSVDRecommender: the log is empty; there is nothing to fit.")
         shape = (self.n_users, self.n_items)
-        taken = sp.csr_matrix(
-            (np.ones(len(interactions)), (interactions.users, interactions.items)), shape=shape
-        )
+        taken = sp.csr_matrix((np.ones(len(log)), (log.users, log.items)), shape=shape)
         taken.data[:] = 1.0
         if min(shape) <= self.n_factors:
             left, values, right = np.linalg.svd(taken.toarray(), full_matrices=False)
         else:
             start = stream(self.seed, self.type_name, "start").random(min(shape))
             left, values, right = svds(taken, k=self.n_factors, v0=start)
-        self.user_factors = np.ascontiguousarray(left * values)
-        self.item_factors = np.ascontiguousarray(right.T)
+        self.user_factors = np.ascontiguousarray(np.asarray(left) * values)
+        self.item_factors = np.ascontiguousarray(np.asarray(right).T)
         return self
 
     def scores(
