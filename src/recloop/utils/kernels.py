@@ -21,10 +21,22 @@ _settings: Any = config  # numba sets its attributes while it runs
 
 def kernel(function: Function) -> Function:
     """`function` compiled without the interpreter lock; compiled once per version of the source."""
+    return _compiled(function)
+
+
+def bare_kernel(function: Function) -> Function:
+    """A kernel that makes no arrays: numba then counts no references to those it is given.
+
+    Counting costs two atomic operations for every array and call, more than a small step itself.
+    """
+    return _compiled(function, _nrt=False)
+
+
+def _compiled(function: Function, **options: Any) -> Function:
     before = _settings.CACHE_DIR
     _settings.CACHE_DIR = str(_cache_folder())
     try:
-        return cast(Function, numba.njit(cache=True, nogil=True)(function))
+        return cast(Function, numba.njit(cache=True, nogil=True, **options)(function))
     finally:
         _settings.CACHE_DIR = before
 

@@ -1,0 +1,158 @@
+"""A table of values for rows and items: dense, or a hash table of the visited pairs."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recloop.models.tables.cells import (
+    HEAD,
+    Cells,
+    best_item_of,
+    best_of,
+    read_row,
+    scaled,
+)
+from recloop.models.tables.learning import Method, Steps, learn_mixed, learn_rows, score
+from recloop.types import FloatArray, IntArray
+from recloop.utils.kernels import bare_kernel
+
+KINDS = ("auto", "dense", "hashed")
+DENSE_LIMIT = 1 << 24
+"""Pairs up to which "auto" takes the dense table: 160 MiB."""
+
+_GROWTH = 1.25
+_FEWEST_BUCKETS = 64
+
+
+class QTable:
+    """(n_rows, n_items) values, `initial` before a pair is visited, the maximum of each row kept.
+
+    kind: "dense", "hashed", or "auto": dense up to `DENSE_LIMIT` pairs. Both hold the same numbers.
+    """
+
+    def __init__(
+        self,
+        n_rows: int,
+        n_items: int,
+        *,
+        n_tables: int = 1,
+        kind: str = "auto",
+        initial: float = 0.0,
+    ) -> None:
+        self.n_tables, self.n_rows, self.n_items = n_tables, n_rows, n_items
+        n_rows = n_rows * n_tables
+        is_dense = kind == "dense" or (kind == "auto" and n_rows * n_items <= DENSE_LIMIT)
+        self.kind = "dense" if is_dense else "hashed"
+        width = -(-n_items // 8) if is_dense else 0
+        self.heads = np.zeros(n_rows, dtype=HEAD)
+        self.heads["blank"] = initial
+        self.heads["n_left"] = n_items
+        self.heads["best"] = -np.inf
+        if is_dense:
+            self.heads["bucket"] = np.arange(n_rows) * width
+            self.heads["n_slots"] = self.heads["n_used"] = n_items
+            self.heads["n_left"] = 0
+            self.heads["best"] = initial
+        self.items: NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        # zeros take memory when they are touched, not before
+        n_values = n_rows * width * 10
+        self.values = np.zeros(n_values) if initial == 0.0 else np.full(n_values, float(initial))
+        self._end = np.array([n_rows * width])
+        if not is_dense:
+            self._resize(_FEWEST_BUCKETS)
+
+    @property
+    def cells(self) -> Cells:
+        """The arrays, as the kernels take them."""
+        return Cells(self.values, self.items, self.heads, self._end)
+
+    def learn(self, steps: Steps, method: Method) -> float:
+        """Learn the steps in their order; the sum of the absolute changes of Q."""
+        n_done, change = 0, 0.0
+        scratch = np.empty((2, self.n_items))
+        while True:
+            if steps.rows.shape[1] == 1:
+                n_done, more = learn_rows(self.cells, steps, method, n_done)
+            else:
+                n_done, more = learn_mixed(self.cells, steps, method, n_done, scratch)
+            change += more
+            if n_done == len(steps.items):
+                return change
+            self._make_room()
+
+    def scores(self, rows: IntArray, weights: FloatArray, prior: FloatArray) -> FloatArray:
+        """(B, n_items) what items are ranked by in states of N rows: rows and weights (B, N)."""
+        out = np.empty((len(rows), self.n_items))
+        sizes = (self.n_tables, self.n_rows)
+        score(self.cells, rows, weights, prior, *sizes, out, np.empty(self.n_items))
+        return out
+
+    def best(self, rows: IntArray) -> FloatArray:
+        """(B,) the largest value of each row."""
+        out = np.empty(len(rows))
+        _best_of_rows(self.cells, rows, out)
+        return out
+
+    def best_items(self, rows: IntArray) -> IntArray:
+        """(B,) the item of the largest value of each row, ties to the lower code."""
+        out = np.empty(len(rows), dtype=np.int64)
+        _best_items_of_rows(self.cells, rows, out)
+        return out
+
+    def row(self, row: int) -> FloatArray:
+        """(n_items,) the values of one row."""
+        out = np.empty(self.n_items)
+        read_row(self.cells, row, out)
+        visits = self.heads[row]["visits"]
+        return out / visits if visits > 0 else out
+
+    @property
+    def n_pairs(self) -> int:
+        """How many pairs have a slot."""
+        return int(self.heads["n_used"].sum())
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of all arrays, used or not."""
+        return self.values.nbytes + self.items.nbytes + self.heads.nbytes
+
+    def _make_room(self) -> None:
+        n_buckets = len(self.items) >> 3
+        n_live = int(self.heads["n_slots"].sum()) >> 3
+        if n_buckets - n_live > n_buckets // 4:
+            order = np.argsort(self.heads["bucket"], kind="stable")
+            _pack(self.cells, order)
+        else:
+            self._resize(int(n_buckets * _GROWTH) + _FEWEST_BUCKETS)
+
+    def _resize(self, n_buckets: int) -> None:
+        # in place: pages move instead of being copied, so there is no second slab at any time
+        self.values.resize(n_buckets * 10, refcheck=False)
+        self.items.resize(n_buckets * 8, refcheck=False)
+
+
+@bare_kernel
+def _best_of_rows(cells, rows, out):
+    for i in range(len(rows)):
+        out[i] = scaled(cells, rows[i], best_of(cells, rows[i]))
+
+
+@bare_kernel
+def _best_items_of_rows(cells, rows, out):
+    for i in range(len(rows)):
+        out[i] = best_item_of(cells, rows[i])
+
+
+@bare_kernel
+def _pack(cells, order):
+    """Close the gaps that moved rows left behind; rows come in the order of their buckets."""
+    end = 0
+    for row in order:
+        bucket, n_buckets = cells.heads[row]["bucket"], cells.heads[row]["n_slots"] >> 3
+        if n_buckets > 0 and bucket != end:
+            for k in range(n_buckets * 10):
+                cells.values[end * 10 + k] = cells.values[bucket * 10 + k]
+            for k in range(n_buckets * 8):
+                cells.items[end * 8 + k] = cells.items[bucket * 8 + k]
+            cells.heads[row]["bucket"] = end
+        end += n_buckets
+    cells.end[0] = end
