@@ -51,7 +51,7 @@ class Comparison:
             return "no benefit: both have the same value for everyone"
         if self.ci_low <= 0 <= self.ci_high:
             return "no benefit: the interval holds 0"
-        if self.p_holm < 1 - self.confidence:
+        if self.p_holm <= round(1 - self.confidence, 12):  # 1 - 0.95 is a little above 0.05
             return "better" if self.difference > 0 else "worse"
         shown = "benefit" if self.difference > 0 else "loss"
         among = "" if self.n_comparisons == 1 else f" among {self.n_comparisons} comparisons"
