@@ -120,7 +120,8 @@ def _numeric(values: pd.Series, name: str) -> Labelled:
 
 def _words(values: pd.Series, name: str, most: int = 100) -> Labelled:
     """One column a word; a column with more than `most` words is an id or a text, not a feature."""
-    flags = values.fillna("").astype("str").str.get_dummies(sep="|")
+    words = values.astype("object").where(values.notna(), "").astype("str")
+    flags = words.str.get_dummies(sep="|")
     flags = flags.drop(columns=[word for word in flags.columns if not word.strip()])
     if flags.shape[1] > most:
         return []

@@ -178,6 +178,7 @@ def _refuse(
     frame: pd.DataFrame, column: Column, row: int, source: str, first_line: int, n_bad: int
 ) -> None:
     value = frame[column.name].iloc[row]
+    value = value.item() if isinstance(value, np.generic) else value
     more = f" ({n_bad - 1} more rows of this column are bad.)" if n_bad > 1 else ""
     raise InvalidData(
         f"{source}: row {row + 1} (line {row + first_line}), column '{column.name}': must be "

@@ -82,6 +82,7 @@ def split(
     check_between("split", "test_ratio", test_ratio, 0.0, 1.0, low_open=True, high_open=True)
     check_between("split", "val_ratio", val_ratio, 0.0, 1.0, high_open=True)
     check_count("split", "n_last", n_last)
+    frame = frame.reset_index(drop=True)
     rest, test = _cut(frame, method, test_ratio, n_last, seed)
     train, validation = rest, rest.iloc[:0]
     if val_ratio > 0:

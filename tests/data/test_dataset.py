@@ -1,0 +1,86 @@
+"""A split in codes: order, catalogue, features."""
+
+import numpy as np
+import pandas as pd
+
+from recloop.data.dataset import data_hash, encode, features
+from recloop.data.splitting import split
+
+LOG = pd.DataFrame(
+    {
+        "user_id": ["10", "9", "10", "9", "9", "10"],
+        "item_id": ["b", "a", "a", "b", "c", "c"],
+        "timestamp": [3.0, 1.0, 1.0, 2.0, 9.0, 8.0],
+        "weight": [0.3, 0.1, 0.5, 0.2, 0.9, 0.8],
+    }
+)
+
+
+def test_rows_are_sorted_by_user_then_time_in_the_codes_of_the_training_part():
+    encoded = encode(split(LOG, "leave_last", val_ratio=0, drop_cold_items=False))
+    assert (encoded.user_ids, encoded.item_ids) == (["9", "10"], ["a", "b"])
+    train = encoded.train
+    assert train.users.tolist() == [0, 0, 1, 1]
+    assert train.items.tolist() == [0, 1, 0, 1]
+    assert train.weights.tolist() == [0.1, 0.2, 0.5, 0.3]
+    assert train.timestamps.tolist() == [1.0, 2.0, 1.0, 3.0]
+    assert (train.n_users, train.n_items) == (2, 2)
+    assert len(encoded.test) == 0  # item c is in no training row: it has no code
+    assert encoded.users.codes_of(["10"]).tolist() == [1]
+    assert encoded.items.ids_of(np.array([1])) == ["b"]
+
+
+def test_rows_at_the_same_time_keep_their_order():
+    log = LOG.assign(timestamp=0.0, user_id="u")
+    encoded = encode(split(log, "leave_last", val_ratio=0, drop_seen=False))
+    assert [encoded.item_ids[code] for code in encoded.train.items] == ["b", "a", "a", "b", "c"]
+
+
+def test_people_of_a_user_disjoint_test_have_codes():
+    log = pd.concat([LOG.assign(user_id=str(user)) for user in range(5)])
+    encoded = encode(split(log, "user_disjoint", val_ratio=0))
+    assert encoded.user_ids == ["0", "1", "2", "3", "4"]
+    assert len(encoded.test)
+
+
+def test_words_become_columns_and_numbers_are_scaled():
+    items = pd.DataFrame(
+        {
+            "item_id": ["2", "1"],
+            "title": ["B", "A"],
+            "category": ["x|y", "y"],
+            "price": [30.0, 10.0],
+            "release_date": ["1995", "1996"],
+        }
+    )
+    names, matrix = features(items, "item_id", ["1", "2", "3"])
+    assert names == ("category=x", "category=y", "price")
+    assert matrix.tolist() == [[0.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 0.0, 0.5]]
+
+
+def test_a_column_of_one_number_is_zero_and_a_column_of_many_words_is_no_feature():
+    items = pd.DataFrame({"item_id": [str(i) for i in range(101)]})
+    items["maker"] = [f"maker {i}" for i in range(101)]
+    items["price"] = 5.0
+    names, matrix = features(items, "item_id", ["0", "1"])
+    assert names == ("maker=maker 0", "maker=maker 1", "price")
+    assert matrix[:, 2].tolist() == [0.0, 0.0]
+    names, _ = features(items, "item_id", items["item_id"].tolist())
+    assert names == ("price",)
+
+
+def test_no_table_and_no_usable_column_give_no_features():
+    assert features(None, "item_id", ["1"]) == ((), None)
+    titles = pd.DataFrame({"item_id": ["1"], "title": ["A"]})
+    assert features(titles, "item_id", ["1"]) == ((), None)
+    empty = pd.DataFrame({"item_id": ["1"], "price": [np.nan]})
+    assert features(empty, "item_id", ["1"]) == ((), None)
+
+
+def test_the_hash_depends_on_every_value_and_column():
+    assert data_hash(LOG, None) == data_hash(LOG.copy(), None)
+    assert data_hash(LOG, None) != data_hash(
+        LOG.assign(weight=[0.3, 0.1, 0.5, 0.2, 0.9, 0.81]), None
+    )
+    assert data_hash(LOG) != data_hash(LOG.rename(columns={"weight": "value"}))
+    assert data_hash(LOG, None) != data_hash(None, LOG)
