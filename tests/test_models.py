@@ -3,18 +3,13 @@
 The equations of each model are tested in tests/models.
 """
 
-from dataclasses import dataclass
-
-import numpy as np
 import pytest
 
+from plug_in import CountingRecommender
 from recloop.models import MODELS
-from recloop.models.base import AbstractRecommender, learned
 from recloop.models.registry import model_class
 from recloop.testing import CHECKS, PROBE_WORLDS, sample_log
 from recloop.training import SimulatedEpisodes
-from recloop.types import FloatArray, IntArray, Transitions
-from recloop.utils.checks import check_between
 
 N_USERS, N_ITEMS = 12, 10
 
@@ -39,42 +34,6 @@ VARIANTS = {
 
 CANNOT = {"random": {"learns which item is liked"}}
 """What a model cannot promise by its nature."""
-
-
-@dataclass
-class CountingRecommender(AbstractRecommender):
-    """A plug-in: the mean reward of each pair.
-
-    epsilon: the probability of a uniform draw.
-    """
-
-    epsilon: float = 0.1
-
-    sums: FloatArray = learned("n_users", "n_items")
-    counts: FloatArray = learned("n_users", "n_items")
-
-    type_name = "counting"
-
-    def _check(self) -> None:
-        self.epsilon = check_between("CountingRecommender", "epsilon", self.epsilon, 0, 1)
-
-    def _start(self) -> None:
-        self.sums = np.zeros((self.n_users, self.n_items))
-        self.counts = np.zeros((self.n_users, self.n_items))
-
-    def scores(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> FloatArray:
-        return self.sums[users] / np.maximum(self.counts[users], 1.0)
-
-    def update_batch(self, transitions: Transitions) -> None:
-        rows = self._checked(transitions)
-        np.add.at(self.sums, (rows.users, rows.items), rows.rewards)
-        np.add.at(self.counts, (rows.users, rows.items), 1.0)
 
 
 def _factory(name, params):

@@ -100,8 +100,8 @@ def a_batch_answers_like_its_rows(make_model: MakeModel) -> None:
             chance = model.probabilities(moment.users[row : row + 1], **_batch_of_one(given))[0]
             require(
                 close(chances[row], chance),
-                f"probabilities of user {user} are {np.round(chance, 4)} alone and "
-                f"{np.round(chances[row], 4)} in a batch",
+                f"probabilities of user {user} are {np.round(chance, 4).tolist()} alone and "
+                f"{np.round(chances[row], 4).tolist()} in a batch",
             )
             items = model.recommend(user, 5, explore=False, **given)
             require(

@@ -55,7 +55,7 @@ def learns_which_item_is_liked(make_model: MakeModel) -> None:
     liked = liked_item(model.n_items)
     require(
         int(mean_scores.argmax()) == liked,
-        f"everybody likes item {liked}, mean scores are {np.round(mean_scores, 4)}",
+        f"everybody likes item {liked}, mean scores are {np.round(mean_scores, 4).tolist()}",
     )
 
 

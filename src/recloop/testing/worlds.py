@@ -121,7 +121,7 @@ class TwoItemsWorld(AbstractProbeWorld):
         scores = self._scores(model)[0]
         if scores[1] > scores[0]:
             return None
-        return f"item 1 earns four times as much as item 0; the scores are {np.round(scores, 3)}"
+        return f"item 1 earns four times as much as item 0; the scores are {np.round(scores, 3).tolist()}"
 
 
 class TwoByTwoWorld(AbstractProbeWorld):
@@ -172,14 +172,14 @@ class DelayedPurchaseWorld(AbstractProbeWorld):
         first = self._scores(model)[0]
         then = self._scores(model, (self.TEASER,))[0]
         if then.argmax() != self.PURCHASE:
-            return f"after the teaser the purchase earns most; the scores are {np.round(then, 3)}"
+            return f"after the teaser the purchase earns most; the scores are {np.round(then, 3).tolist()}"
         wanted = self.TEASER if model.discount_factor >= 0.3 else self.SNACK
         if first.argmax() == wanted:
             return None
         name = "teaser" if wanted == self.TEASER else "snack"
         return (
             f"at discount {model.discount_factor:g} the {name} comes first; the scores of teaser, "
-            f"snack and purchase are {np.round(first, 3)}"
+            f"snack and purchase are {np.round(first, 3).tolist()}"
         )
 
 
@@ -207,7 +207,7 @@ class DriftingTasteWorld(AbstractProbeWorld):
         scores = self._scores(model)[0]
         if scores[1] > scores[0]:
             return None
-        return f"item 1 has been liked for long; the scores are {np.round(scores, 3)}"
+        return f"item 1 has been liked for long; the scores are {np.round(scores, 3).tolist()}"
 
 
 PROBE_WORLDS: tuple[type[AbstractProbeWorld], ...] = (
