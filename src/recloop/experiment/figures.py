@@ -29,8 +29,9 @@ def styled(figure: go.Figure, *, height: int, x_title: str = "", y_title: str = 
         hoverlabel={"font": {"family": "system-ui, sans-serif"}},
     )
     axis = {"gridcolor": "rgba(125,133,144,0.25)", "zeroline": False, "automargin": True}
-    figure.update_xaxes(title={"text": x_title, "font": {"size": 13}}, **axis)
-    figure.update_yaxes(title={"text": y_title, "font": {"size": 13}}, **axis)
+    title = {"font": {"size": 13}, "standoff": 12}
+    figure.update_xaxes(title={"text": x_title, **title}, **axis)
+    figure.update_yaxes(title={"text": y_title, **title}, **axis)
     return figure
 
 
