@@ -45,9 +45,10 @@ class IdMap:
             raise UnknownName(f"No {self.kind} with the id '{unknown}' among {len(self)}.{hint}")
         return codes
 
-    def known_codes_of(self, ids: Iterable[object]) -> IntArray:
+    def known_codes_of(self, ids: pd.Series | list[str]) -> IntArray:
         """The codes of `ids`, -1 for the unknown."""
-        return self._index.get_indexer(pd.Index(ids, dtype="str")).astype(np.int64)
+        asked = pd.Index(pd.Series(ids, dtype="object").astype("str"))
+        return self._index.get_indexer(asked).astype(np.int64)
 
     def ids_of(self, codes: IntArray) -> list[str]:
         """The ids of `codes`."""

@@ -12,7 +12,7 @@ from recloop.data.loader import DatasetLoader
 from recloop.data.splitting import Split, keep_positives, split
 from recloop.data.synthetic import SyntheticSettings, generate
 from recloop.data.tables import write_table
-from recloop.errors import InvalidConfig
+from recloop.errors import InvalidConfig, InvalidData
 from recloop.experiment.config import DataSection, ExperimentConfig
 from recloop.experiment.training import Progress
 from recloop.utils.files import write_text
@@ -66,6 +66,7 @@ def prepare(config: ExperimentConfig, data_dir: str | Path, progress: Progress) 
         seed=config.seed,
     )
     encoded = encode(cut, source.items, source.users)
+    _check_judgeable(cut)
     _write_parts(source, cut, Path(data_dir))
     return Prepared(
         encoded=encoded,
@@ -101,6 +102,19 @@ def _make(config: ExperimentConfig, data_dir: Path) -> _Source:
         write_table(data_dir / f"{name}.csv", getattr(made, name))
     write_text(data_dir / MADE_BY_US, json.dumps(settings.__dict__, indent=2, sort_keys=True))
     return _Source("synthetic people", made.interactions, made.items, made.users, [])
+
+
+def _check_judgeable(cut: Split) -> None:
+    if cut.report["n_test"]:
+        return
+    seen = cut.report
+    raise InvalidData(
+        f"nobody is left to test on: of {seen['n_test_rows_cut']:,} test rows "
+        f"{seen['n_test_cold_item_rows_dropped']:,} are of items and "
+        f"{seen['n_test_cold_user_rows_dropped']:,} of people that training never saw, and "
+        f"{seen['n_test_seen_rows_dropped']:,} repeat what the person had. Use another split "
+        f"(now '{cut.method}') or more data."
+    )
 
 
 def _settings(data: DataSection, seed: int) -> SyntheticSettings:

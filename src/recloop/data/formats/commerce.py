@@ -1,11 +1,9 @@
 """Shops and sessions: Open Bandit, RetailRocket, Amazon, Diginetica, YooChoose, Steam."""
 
 import ast
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -55,7 +53,7 @@ def read_open_bandit(folder: Path, report: LoadReport) -> Frames:
     frames = {"interactions": log[columns]}
     if context := found(folder, "item_context.csv"):
         table = delimited(context, ",").rename(columns={"item_feature_1": "category"})
-        frames["items"] = table.drop(columns=[c for c in table if not c or "Unnamed" in c])
+        frames["items"] = table.drop(columns=table.columns[0])
         frames["items"]["item_feature_0"] = pd.to_numeric(frames["items"]["item_feature_0"])
     return frames
 
@@ -157,8 +155,8 @@ def read_amazon_json(folder: Path, report: LoadReport) -> Frames:
 def _objects(folder: Path, pattern: str) -> Iterator[dict]:
     path = needed(folder, pattern)
     with opened(path) as handle:
-        lines = io.TextIOWrapper(cast(io.BufferedIOBase, handle), encoding="utf-8")
-        for number, line in enumerate(lines, start=1):
+        for number, raw in enumerate(handle, start=1):
+            line = raw.decode("utf-8")
             if not line.strip():
                 continue
             try:

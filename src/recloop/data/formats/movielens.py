@@ -58,7 +58,7 @@ def read_1m(folder: Path, report: LoadReport) -> Frames:
     if users := found(folder, "users.dat"):
         columns = ("user_id", "gender", "age_group", "occupation", "zip_code")
         table = delimited(users, "::", columns, encoding="latin-1")
-        table["age_group"] = table["age_group"].map(lambda code: AGES.get(code, code))
+        table["age_group"] = table["age_group"].replace(AGES)
         frames["users"] = table
     return frames
 

@@ -1,0 +1,262 @@
+"""A run leaves a folder that can be trusted: complete, checked, resumable, the same every time."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recloop.errors import DamagedFile, InvalidConfig, InvalidData, MissingData, RunFolderInUse
+from recloop.errors import UnknownName as UnknownNameError
+from recloop.experiment import RunFolder, load_config, run_experiment
+from recloop.experiment.evaluate import evaluate_folder
+from recloop.experiment.recommend import recommend_for
+from recloop.experiment.training import Silent
+from recloop.utils.files import MANIFEST, sha256_of
+
+CONFIG = """\
+data:
+  synthetic: {n_users: 60, n_items: 40}
+training: {n_episodes: 6, eval_freq: 2, sessions_per_episode: 16, passes: 2}
+models:
+  - {name: bandit, type: contextual_bandit, params: {context_dim: 4}, controls: [popular]}
+  - {name: svd, type: pure_svd, params: {n_factors: 4}}
+evaluation: {baselines: [random, popular], ks: [1, 5], metric: ndcg@5, n_resamples: 200}
+"""
+CONFIG = CONFIG.replace("passes: 2}", "passes: 2, k: 5}")
+
+
+@pytest.fixture
+def config_file(tmp_path: Path) -> Path:
+    file = tmp_path / "run.yaml"
+    file.write_text(CONFIG)
+    return file
+
+
+def run(config_file: Path, name: str = "out", **changed):
+    folder = config_file.parent
+    config = load_config(config_file, changed.pop("overrides", []))
+    return run_experiment(config, folder / name, data_dir=folder / "data", **changed)
+
+
+def contents(folder: Path, *, without: tuple[str, ...] = ("timings.json", MANIFEST)) -> dict:
+    return {
+        file.relative_to(folder).as_posix(): file.read_bytes()
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name not in without
+    }
+
+
+def test_the_folder_holds_everything_and_the_manifest_lists_it(config_file):
+    folder = run(config_file)
+    files = set(contents(folder.path, without=()))
+    models = ["random", "popular", "bandit", "bandit-world", "svd", "world-model"]
+    assert files == {
+        "config.yaml", "environment.json", "ids.json", "items.parquet", "log.jsonl",
+        "manifest.json", "metrics.json", "per_user.parquet", "report.html", "timings.json",
+        "train.parquet", "validation.parquet", *(f"models/{name}.npz" for name in models),
+    }  # fmt: skip
+    manifest = json.loads((folder.path / MANIFEST).read_text())
+    assert set(manifest) == files - {MANIFEST}
+    assert all(sha256_of(folder.path / name) == digest for name, digest in manifest.items())
+    assert folder.model_names() == models
+
+
+def test_the_data_that_were_made_are_written_beside(config_file):
+    run(config_file)
+    data = config_file.parent / "data"
+    rows = {name: len(pd.read_csv(data / f"{name}.csv")) for name in
+            ("interactions", "items", "users", "train", "val", "test")}  # fmt: skip
+    assert (rows["items"], rows["users"]) == (40, 60)
+    assert rows["train"] + rows["val"] + rows["test"] <= rows["interactions"]
+    assert min(rows.values()) > 0
+
+
+def test_two_runs_give_the_same_bytes(config_file):
+    one, two = run(config_file, "one"), run(config_file, "two")
+    assert contents(one.path) == contents(two.path)
+
+
+def test_another_seed_gives_other_numbers(config_file):
+    one, two = run(config_file, "one"), run(config_file, "two", overrides=["seed=1"])
+    assert one.metrics()["models"][2]["metrics"] != two.metrics()["models"][2]["metrics"]
+
+
+class StopsAt(Silent):
+    """Interrupts a run at the n-th round, as Ctrl-C would."""
+
+    def __init__(self, n_rounds: int) -> None:
+        self.left = n_rounds
+
+    def advance(self, name, n_done, values):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("n_rounds", [1, 3, 4, 6, 9])
+def test_an_interrupted_run_goes_on_to_the_same_bytes(config_file, n_rounds):
+    whole = run(config_file, "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(config_file, "broken", progress=StopsAt(n_rounds))
+    broken = config_file.parent / "broken"
+    assert not (broken / MANIFEST).exists()
+    assert not list(broken.rglob("*.tmp"))
+    with pytest.raises(MissingData, match="no finished run here"):
+        RunFolder(broken).model_names()
+    assert contents(run(config_file, "broken").path) == contents(whole.path)
+
+
+def test_a_finished_run_is_not_trained_again(config_file):
+    folder = run(config_file)
+    before = contents(folder.path, without=())
+
+    class Fails(Silent):
+        def begin(self, name, n_rounds):
+            raise AssertionError("nothing should be trained")
+
+    assert contents(run(config_file, progress=Fails()).path, without=()) == before
+
+
+def test_another_configuration_in_the_same_folder_is_refused(config_file):
+    run(config_file)
+    with pytest.raises(RunFolderInUse, match=r"there 'n_episodes: 6', now 'n_episodes: 7'"):
+        run(config_file, overrides=["training.n_episodes=7"])
+
+
+def test_other_data_in_the_same_folder_are_refused(config_file):
+    data = config_file.parent / "mine"
+    data.mkdir()
+    rows = [f"u{u},i{i},{(i * 7 + u * 5) % 12},1" for u in range(12) for i in range(u % 3, 12)]
+    log = data / "interactions.csv"
+    log.write_text("user_id,item_id,timestamp,weight\n" + "\n".join(rows) + "\n")
+    overrides = [f"data.path={data}", "data.split=leave_last", "training.mode=logged"]
+    run(config_file, overrides=overrides)
+    log.write_text(log.read_text() + "u1,i0,99,1\n")
+    with pytest.raises(RunFolderInUse, match="same configuration on other data"):
+        run(config_file, overrides=overrides)
+
+
+def test_ones_own_data_in_the_data_folder_are_used_and_never_overwritten(config_file):
+    data = config_file.parent / "data"
+    data.mkdir()
+    rows = [f"u{u},i{i},{(i * 7 + u * 5) % 12},1" for u in range(12) for i in range(u % 3, 12)]
+    text = "user_id,item_id,timestamp,weight\n" + "\n".join(rows) + "\n"
+    (data / "interactions.csv").write_text(text)
+    folder = run(config_file, overrides=["data.split=leave_last", "training.mode=logged"])
+    assert folder.metrics()["data"]["n_users"] == 12
+    assert (data / "interactions.csv").read_text() == text
+    assert [file.name for file in data.iterdir()] == ["interactions.csv"]
+
+
+@pytest.mark.parametrize(
+    "name", ["ids.json", "train.parquet", "metrics.json", "models/popular.npz", "config.yaml"]
+)
+def test_a_file_that_was_changed_is_refused_with_a_sentence(config_file, name):
+    folder = run(config_file)
+    content = bytearray((folder.path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (folder.path / name).write_bytes(bytes(content))
+    with pytest.raises(DamagedFile, match="not those of the manifest"):
+        _ = [folder.ids(), folder.known_interactions(), folder.metrics(), folder.config(),
+             folder.load_model("popular")]  # fmt: skip
+
+
+def test_evaluating_the_saved_models_gives_the_numbers_of_the_run(config_file):
+    folder = run(config_file)
+    again = evaluate_folder(folder.path, config_file.parent / "data" / "test.csv")
+    for one, other in zip(folder.metrics()["models"], again["models"], strict=True):
+        for name in ("ndcg@5", "recall@1", "coverage@5", "diversity@5", "novelty@5"):
+            got, wanted = other["metrics"][name]["mean"], one["metrics"][name]["mean"]
+            assert got == pytest.approx(wanted, abs=1e-12)
+
+
+def test_a_test_file_of_strangers_is_refused(config_file):
+    folder = run(config_file)
+    file = config_file.parent / "strangers.csv"
+    file.write_text("user_id,item_id,timestamp,weight\nx,y,1,1\n")
+    with pytest.raises(InvalidData, match="none of its 1 rows is of a person and an item"):
+        evaluate_folder(folder.path, file)
+
+
+def test_values_per_user_are_those_of_the_table(config_file):
+    folder = run(config_file)
+    frame = folder.frame("per_user")
+    for row in folder.metrics()["models"]:
+        mine = frame[(frame["model"] == row["name"]) & (frame["metric"] == "ndcg")]
+        mean = mine.loc[mine["k"] == 5, "value"].mean()
+        assert mean == pytest.approx(row["metrics"]["ndcg@5"]["mean"])
+
+
+def test_recommendations_leave_out_what_the_person_has(config_file):
+    folder = run(config_file)
+    ids, known = folder.ids(), folder.known_interactions()
+    has = {ids["items"][item] for item in known.items[known.users == 0]}
+    rows = recommend_for(folder.path, "svd", ids["users"][0], 40)
+    assert {row["item_id"] for row in rows} == set(ids["items"]) - has
+    assert [row["rank"] for row in rows] == list(range(1, len(rows) + 1))
+    assert all(a["score"] >= b["score"] for a, b in pairwise(rows))
+    assert all(row["title"] for row in rows)
+    everything = recommend_for(folder.path, "svd", ids["users"][0], 40, with_seen=True)
+    assert len(everything) == len(ids["items"])
+    with pytest.raises(UnknownNameError, match="Did you mean 'svd'"):
+        recommend_for(folder.path, "sdv", ids["users"][0])
+
+
+def test_every_seed_of_a_model_that_draws_is_trained_and_averaged(config_file):
+    overrides = ["training.n_seeds=3", "training.mode=simulated"]
+    folder = run(config_file, overrides=overrides)
+    rows = {row["name"]: row for row in folder.metrics()["models"]}
+    assert rows["bandit"]["n_seeds"] == 3
+    assert rows["popular"]["n_seeds"] == 1
+    seeds = rows["bandit"]["seed_means"]["ndcg@5"]
+    assert len(set(seeds)) > 1
+    assert rows["bandit"]["metrics"]["ndcg@5"]["mean"] == pytest.approx(np.mean(seeds))
+    assert (folder.path / "models" / "bandit.seed2.npz").exists()
+    assert {line["seed"] for line in folder.log() if line["model"] == "bandit"} == {0, 1, 2}
+
+
+def test_the_world_is_bounded_by_the_model_it_is_made_of(config_file):
+    results = run(config_file).metrics()
+    values = {row["name"]: row["world_value"] for row in results["models"]}
+    assert values["world-model"] == max(values.values())
+    assert any("cannot beat the model that makes the clicks" in s for s in results["statements"])
+
+
+def test_what_a_model_gains_is_said_in_words(config_file):
+    results = run(config_file).metrics()
+    pairs = [(row["model"], row["control"]) for row in results["comparisons"]]
+    assert ("bandit", "popular") in pairs
+    assert ("bandit-world", "world-model") in pairs
+    assert all(row["verdict"] for row in results["comparisons"])
+    assert "people of the test part count" in results["statements"][0]
+    assert "differences below their own interval mean nothing" in results["statements"][0]
+
+
+def test_the_report_is_one_file_without_addresses_to_load(config_file):
+    folder = run(config_file)
+    report = (folder.path / "report.html").read_text()
+    body = report[report.rindex("</script></head>") :]
+    assert "src=" not in body
+    assert "<link" not in body
+    for text in ("Leaderboard", "bandit-world", "no benefit", "How they learned", "Novelty:"):
+        assert text in body
+
+
+def test_a_test_part_that_nothing_can_be_asked_of_is_an_error_before_training(config_file):
+    data = config_file.parent / "mine"
+    data.mkdir()
+    rows = [f"u{u},i{i},{i},1" for u in range(9) for i in range(9)]  # the last item is always i8
+    (data / "interactions.csv").write_text(
+        "user_id,item_id,timestamp,weight\n" + "\n".join(rows) + "\n"
+    )
+    with pytest.raises(InvalidData, match="nobody is left to test on: of 9 test rows 9 are of ite"):
+        run(config_file, overrides=[f"data.path={data}", "data.split=leave_last"])
+    assert not (config_file.parent / "out").exists()
+
+
+def test_a_misspelt_key_of_the_synthetic_settings_is_named(config_file):
+    with pytest.raises(InvalidConfig, match=r"'data\.synthetic\.n_user'\. Did you mean 'n_users'"):
+        run(config_file, overrides=["data.synthetic.n_user=3"])
