@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from recloop.errors import DamagedFile
 from recloop.utils.sparse import (
@@ -83,3 +84,21 @@ def test_arrays_that_would_be_read_past_are_refused(changed):
         DamagedFile, match=r"model\.npz: the sparse arrays of the counts .*\(3, 4\)"
     ):
         _check(**changed)
+
+
+def test_only_positive_values_are_among_the_largest():
+    matrix = sp.csr_matrix(([0.25, -3.0, 0.5, 0.0], ([0] * 4, [0, 1, 2, 3])), shape=(1, 4))
+    largest = largest_in_rows(matrix, 4)
+    assert largest.indices.tolist() == [0, 2]
+    assert largest.data.tolist() == [0.25, 0.5]
+
+
+def test_a_matrix_keeps_its_shape_where_its_last_rows_and_columns_are_empty():
+    counts = counted_pairs(np.array([0]), np.array([1]), (3, 4))
+    assert counts.shape == (3, 4)
+    assert counts.nnz == 1
+
+
+def test_a_matrix_made_of_parts_shares_their_values():
+    parts = parts_of(counted_pairs(np.array([0, 1]), np.array([1, 0]), (2, 2)))
+    assert np.shares_memory(matrix_of(parts, (2, 2)).data, parts.values)

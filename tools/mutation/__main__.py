@@ -181,7 +181,8 @@ def _judged(mutant: Mutant, outcome: str, reasons: list[dict]) -> str:
     found = {"file": mutant.file, "line": mutant.text, "change": mutant.change}
     for reason in reasons:
         same = all(reason.get(key, value) == value for key, value in found.items())
-        if same and re.fullmatch(reason.get("pattern", ".*"), mutant.change):
+        patterns = ("pattern", mutant.change), ("line_pattern", mutant.text)
+        if same and all(re.fullmatch(reason.get(key, ".*"), text) for key, text in patterns):
             return EQUIVALENT
     return SURVIVED
 

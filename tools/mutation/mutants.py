@@ -68,6 +68,7 @@ OPERATORS: list[tuple[Any, Any]] = [
     (cst.SimpleString, text_twin),
 ]
 NEVER_ENTERED = (cst.Annotation, cst.Decorator, cst.Import, cst.ImportFrom, cst.TypeAlias)
+TYPES = {"NDArray", "Literal", "Callable", "Sequence", "Mapping", "Annotated"}
 CALLS_OF_NO_INTEREST = {"len", "isinstance", "TypeVar", "cast"}
 
 
@@ -183,10 +184,19 @@ def _is_spared(node: cst.CSTNode) -> bool:
         node.value, cst.SimpleString | cst.ConcatenatedString
     ):
         return True  # a docstring
-    if isinstance(node, cst.Assign) and m.matches(node.targets[0].target, m.Name("__all__")):
+    if isinstance(node, cst.Assign) and (
+        m.matches(node.targets[0].target, m.Name("__all__")) or _is_type(node.value)
+    ):
         return True
     return (
         isinstance(node, cst.Call)
         and isinstance(node.func, cst.Name)
         and node.func.value in CALLS_OF_NO_INTEREST
     )
+
+
+def _is_type(node: cst.BaseExpression) -> bool:
+    """`Any`, `NDArray[...]`: the right side of a type alias."""
+    base = node.value if isinstance(node, cst.Subscript) else node
+    names = TYPES if isinstance(node, cst.Subscript) else {"Any"}
+    return isinstance(base, cst.Name) and base.value in names
