@@ -52,12 +52,20 @@ def outcome(act: Callable[[], Any]) -> int:
     except RecloopError as error:
         print(f"recloop: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(
-            "\nrecloop: interrupted. Run the same command again to go on from the last checkpoint.",
-            file=sys.stderr,
-        )
-        return 130
     except BrokenPipeError:
         return 0
+    except KeyboardInterrupt:
+        return _interrupted()
+    except SystemExit as stopped:  # typer turns an interrupt into this
+        if stopped.code == 130:
+            return _interrupted()
+        raise
     return 0
+
+
+def _interrupted() -> int:
+    print(
+        "\nrecloop: interrupted. Run the same command again to go on from the last checkpoint.",
+        file=sys.stderr,
+    )
+    return 130
