@@ -94,11 +94,14 @@ def _run_area(
     print(f"{name}: {n_mutants} mutants in {len(files)} files; an unchanged run first", flush=True)
     baseline = measure(ROOT, files, tests, scratch)
     if baseline.problem:
-        print(f"{name}: the tests fail without any change: {baseline.problem}")
+        print(f"{name}: the unchanged run went wrong: {baseline.problem}")
         return False
+    for test in baseline.failed:
+        print(f"  fails without any change, so it judges nothing: {test}")
     preload(baseline.loaded)
     outcomes = _outcomes(sources, baseline, _known(options.fresh), scratch, options.jobs)
-    return _report(name, outcomes, reasons, time.monotonic() - began, options.show)
+    enough = _report(name, outcomes, reasons, time.monotonic() - began, options.show)
+    return enough and not baseline.failed
 
 
 def _known(fresh: bool) -> dict[str, str]:
