@@ -27,7 +27,7 @@ th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line);
 th:first-child, td:first-child { text-align: left; }
 td.words { text-align: left; white-space: normal; }
 th { color: var(--soft); font-weight: 600; } td small { display: block; }
-.answer { background: var(--mark); padding: .8rem 1.1rem; border-radius: .5rem; }
+.answer { background: var(--mark); padding: .8rem 1.1rem .8rem 2.2rem; border-radius: .5rem; }
 .answer li { margin: .25rem 0; } code { font-size: .9em; }
 """
 
@@ -96,23 +96,15 @@ def _statements(statements: Sequence[str]) -> str:
 
 
 def _leaderboard(rows: Sequence[Row], metric: str, k: str) -> str:
-    columns = [
-        metric,
-        f"recall@{k}",
-        f"hit_rate@{k}",
-        f"precision@{k}",
-        f"map@{k}",
-        f"coverage@{k}",
-        f"diversity@{k}",
-        f"novelty@{k}",
-    ]
+    names = ("ndcg", "recall", "hit_rate", "map", "coverage", "diversity", "novelty")
+    columns = [metric, *(f"{name}@{k}" for name in names)]
     columns = list(dict.fromkeys(columns))
     head = "".join(f"<th>{escape(name)}</th>" for name in ["model", "how", *columns])
     body = "".join(
         f"<tr><td>{escape(row['name'])}</td><td>{escape(_how(row))}</td>"
         + "".join(_cell(row["metrics"].get(name)) for name in columns)
         + "</tr>"
-        for row in rows
+        for row in sorted(rows, key=lambda row: -(row["metrics"][metric]["mean"] or 0.0))
     )
     return f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>"
 
