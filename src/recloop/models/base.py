@@ -256,7 +256,11 @@ class AbstractRecommender(ABC):
                 f"users, got {len(item_sets)}."
             )
         rows = np.repeat(np.arange(len(item_sets)), [len(items) for items in item_sets])
-        joined = [np.asarray(items) for items in item_sets if len(items)]
+        joined = [
+            items if isinstance(items, np.ndarray) else np.array(list(items))  # a set as well
+            for items in item_sets
+            if len(items)
+        ]
         items = np.concatenate(joined) if joined else np.empty(0, dtype=np.int64)
         return rows, check_codes(type(self).__name__, name, items, self.n_items)
 

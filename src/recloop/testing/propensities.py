@@ -50,7 +50,8 @@ def decisions_carry_their_propensities(make_model: MakeModel) -> None:
             )[0]
             require(
                 np.allclose(made.propensities, said, rtol=1e-9, atol=0),
-                f"decide says {made.propensities.tolist()}, slate_propensities {said.tolist()} of the same slate",
+                f"decide says {made.propensities.tolist()}, slate_propensities {said.tolist()} of "
+                "the same slate",
             )
             require((made.propensities > 0).all(), "what was shown must have had a chance")
     slates = model.choose_batch(moment.users, 3, **moment.given)
@@ -71,7 +72,8 @@ def items_are_drawn_as_often_as_they_say(make_model: MakeModel) -> None:
         p_value = chi_square_p_value(counts, chances)
         require(
             p_value > FALSE_ALARM_RATE,
-            f"{_N_DRAWS} draws give {counts.tolist()}, which probabilities say is {p_value:.1e} likely",
+            f"{_N_DRAWS} draws give {counts.tolist()}, which probabilities say is {p_value:.1e} "
+            "likely",
         )
 
 

@@ -74,6 +74,10 @@ class AbstractProbeWorld(ABC):
         return (self._rng.random(len(chances)) < chances).astype(np.float64)
 
 
+def _in_words(scores: FloatArray) -> str:
+    return str(np.round(scores, 3).tolist())
+
+
 class OneItemWorld(AbstractProbeWorld):
     """One person, one item that earns 0.6 or 0.8: its value is 0.7."""
 
@@ -121,7 +125,7 @@ class TwoItemsWorld(AbstractProbeWorld):
         scores = self._scores(model)[0]
         if scores[1] > scores[0]:
             return None
-        return f"item 1 earns four times as much as item 0; the scores are {np.round(scores, 3).tolist()}"
+        return f"item 1 earns four times as much as item 0; the scores are {_in_words(scores)}"
 
 
 class TwoByTwoWorld(AbstractProbeWorld):
@@ -139,7 +143,7 @@ class TwoByTwoWorld(AbstractProbeWorld):
         scores = self._scores(model)
         if scores.argmax(axis=1).tolist() == [0, 1] and scores[0, 0] != scores[0, 1]:
             return None
-        return f"user 0 likes item 0, user 1 item 1; the scores are {np.round(scores, 3).tolist()}"
+        return f"user 0 likes item 0, user 1 item 1; the scores are {_in_words(scores)}"
 
 
 class DelayedPurchaseWorld(AbstractProbeWorld):
@@ -172,14 +176,14 @@ class DelayedPurchaseWorld(AbstractProbeWorld):
         first = self._scores(model)[0]
         then = self._scores(model, (self.TEASER,))[0]
         if then.argmax() != self.PURCHASE:
-            return f"after the teaser the purchase earns most; the scores are {np.round(then, 3).tolist()}"
+            return f"after the teaser the purchase earns most; the scores are {_in_words(then)}"
         wanted = self.TEASER if model.discount_factor >= 0.3 else self.SNACK
         if first.argmax() == wanted:
             return None
         name = "teaser" if wanted == self.TEASER else "snack"
         return (
             f"at discount {model.discount_factor:g} the {name} comes first; the scores of teaser, "
-            f"snack and purchase are {np.round(first, 3).tolist()}"
+            f"snack and purchase are {_in_words(first)}"
         )
 
 
@@ -207,7 +211,7 @@ class DriftingTasteWorld(AbstractProbeWorld):
         scores = self._scores(model)[0]
         if scores[1] > scores[0]:
             return None
-        return f"item 1 has been liked for long; the scores are {np.round(scores, 3).tolist()}"
+        return f"item 1 has been liked for long; the scores are {_in_words(scores)}"
 
 
 PROBE_WORLDS: tuple[type[AbstractProbeWorld], ...] = (
