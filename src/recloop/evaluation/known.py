@@ -22,7 +22,9 @@ def sizes_of(
     item_ids: Sequence[Any] | None,
 ) -> tuple[int, int]:
     """n_users and n_items of the model, or of whatever else knows them."""
-    shape = (None, None) if hasattr(test, "columns") else getattr(test, "shape", (None, None))
+    shape = getattr(test, "shape", ())
+    if len(shape) != 2 or hasattr(test, "columns"):
+        shape = (None, None)
     return (
         _size("n_users", model, test, train, user_ids, shape[0]),
         _size("n_items", model, test, train, item_ids, shape[1]),

@@ -19,6 +19,11 @@ def name_of(owner: str, frame: pd.DataFrame) -> str:
     return frame.attrs.get(FILE, owner)
 
 
+def plainly(value: Any) -> str:
+    """A value as one would type it: numpy's numbers without their class."""
+    return repr(value.item() if hasattr(value, "item") else value)
+
+
 def _place(owner: str, frame: pd.DataFrame, row: int) -> str:
     if FILE in frame.attrs:
         return f"{frame.attrs[FILE]}: line {row + 2}"  # the first line names the columns
@@ -67,8 +72,8 @@ def check_same_kind(first: pd.Series, other: pd.Series) -> None:
     kinds = kind_of("relevant", first), kind_of("recommended", other)
     if kinds[0] != kinds[1]:
         raise InvalidData(
-            f"{first.name} is {kinds[0]} in relevant (such as {first.iloc[0]!r}) but {kinds[1]} in "
-            f"recommended (such as {other.iloc[0]!r}). Convert one of them."
+            f"{first.name} is {kinds[0]} in relevant (such as {plainly(first.iloc[0])}) but "
+            f"{kinds[1]} in recommended (such as {plainly(other.iloc[0])}). Convert one of them."
         )
 
 
@@ -79,7 +84,8 @@ def numbers_of(owner: str, frame: pd.DataFrame, column: str) -> FloatArray:
     if np.isnan(numbers).any():
         row = int(np.argmax(np.isnan(numbers)))
         raise InvalidData(
-            f"{_place(owner, frame, row)}: {column} must be a number, got {given.iloc[row]!r}."
+            f"{_place(owner, frame, row)}: {column} must be a number, got "
+            f"{plainly(given.iloc[row])}."
         )
     return numbers
 
@@ -102,7 +108,7 @@ def ranks_of(owner: str, frame: pd.DataFrame) -> IntArray:
 def codes_in_order(*columns: pd.Series) -> tuple[list[IntArray], pd.Index]:
     """Codes for the rows of each column, and the ids that they stand for, in their order.
 
-    Numbers are ordered by value; text with digit-only ids first, as numbers, then by code point.
+    Numbers are ordered by value, text by code point, or as numbers if all ids are digits.
     """
     if all(pd.api.types.is_integer_dtype(one.dtype) for one in columns):
         numbers = [one.to_numpy(dtype=np.int64) for one in columns]
@@ -134,12 +140,14 @@ def _codes_by_table(
 
 def _id_order(ids: pd.Index) -> IntArray:
     if pd.api.types.is_integer_dtype(ids.dtype):
-        return np.argsort(ids.to_numpy(dtype=np.int64), kind="stable")
-    keys = [_sort_key(one) for one in ids]
+        return np.argsort(ids.to_numpy(dtype=np.int64))
+    texts = [str(one) for one in ids]
+    if all(one.isascii() and one.isdigit() for one in texts) or _are_numbers(ids):
+        keys = [(int(one), one) for one in texts]
+    else:
+        keys = texts
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
 
 
-def _sort_key(one: Any) -> tuple[bool, int, str]:
-    text = str(one)
-    is_number = text.isascii() and text.isdigit()
-    return not is_number, int(text) if is_number else 0, text
+def _are_numbers(ids: pd.Index) -> bool:
+    return pd.api.types.infer_dtype(ids, skipna=False) == "integer"

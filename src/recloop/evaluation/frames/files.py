@@ -43,6 +43,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
                 file,
                 dtype=dict.fromkeys(IDS, str),
                 usecols=lambda name: name in IDS + NUMBERS,
+                index_col=False,  # or longer rows would shift the columns
                 keep_default_na=False,
                 na_values={name: ["", "nan", "NaN", "NA"] for name in NUMBERS},
                 encoding="utf-8-sig",

@@ -18,6 +18,7 @@ from recloop.evaluation.frames.columns import (
     ids_of,
     name_of,
     numbers_of,
+    plainly,
     ranks_of,
 )
 from recloop.evaluation.frames.scored import ScoredLists
@@ -97,8 +98,8 @@ def _coded(recommended: pd.DataFrame, relevant: pd.DataFrame) -> Coded:
     list_user_codes = user_ids.get_indexer(pd.Index(list_users)).astype(np.int64, copy=False)
     if len(list_users) and (list_user_codes < 0).all():
         raise InvalidData(
-            f"no user_id of recommended (such as {list_users.iloc[0]!r}) is in relevant (such as "
-            f"{truth_users.iloc[0]!r}): these tables are not of the same people."
+            f"no user_id of recommended (such as {plainly(list_users.iloc[0])}) is in relevant "
+            f"(such as {plainly(truth_users.iloc[0])}): these tables are not of the same people."
         )
     (truth_codes, list_codes), item_ids = codes_in_order(truth_items, list_items)
     return Coded(user_ids, item_ids, user_codes, truth_codes, list_user_codes, list_codes)
@@ -166,7 +167,7 @@ def _same_rank(cells: IntArray, width: int, coded: Coded) -> InvalidData:
     ordered = np.sort(cells)
     user, place = divmod(int(ordered[1:][ordered[1:] == ordered[:-1]][0]), width)
     return InvalidData(
-        f"recommended: user {coded.user_ids[user]!r} has two items at rank {place + 1}. "
+        f"recommended: user {plainly(coded.user_ids[user])} has two items at rank {place + 1}. "
         "Ranks must differ; without a rank column, scores decide and ties go to the lower item_id."
     )
 
@@ -174,7 +175,7 @@ def _same_rank(cells: IntArray, width: int, coded: Coded) -> InvalidData:
 def _duplicate(lists: IntArray, again: BoolArray, coded: Coded) -> InvalidParameter:
     row, place = (int(x[0]) for x in np.nonzero(again))
     return InvalidParameter(
-        f"recommended: user {coded.user_ids[row]!r} has item "
-        f"{coded.item_ids[lists[row, place]]!r} twice; {int(again.any(axis=1).sum())} lists hold "
-        "an item twice. Remove it, or use on_duplicates='first'."
+        f"recommended: user {plainly(coded.user_ids[row])} has item "
+        f"{plainly(coded.item_ids[lists[row, place]])} twice; {int(again.any(axis=1).sum())} lists "
+        "hold an item twice. Remove it, or use on_duplicates='first'."
     )
