@@ -48,7 +48,7 @@ golden: $(VENV)/.dev  ## record the golden traces anew; commit them on their own
 	RECLOOP_GOLDEN=write $(BIN)/python -m pytest tests/golden $(ARGS)
 
 bench: $(VENV)/.dev  ## the benchmarks, one after the other
-	@for file in benchmarks/bench_*.py; do \
+	@for file in benchmarks/[a-z]*.py; do \
 	  echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
 
 mutation: $(VENV)/.mutation  ## can the tests fail? ARGS="--area evaluation" for a part

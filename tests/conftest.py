@@ -1,7 +1,6 @@
 """What every test may ask for: a fresh generator, and the real data sets where they are at hand."""
 
 import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +35,3 @@ def real_data() -> Path:
     if os.environ.get("CI"):
         pytest.fail("RECLOOP_DATA is not set; in CI the tests on real data must run.")
     pytest.skip("RECLOOP_DATA is not set; it names the folder with the real data sets.")
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The path of a Chromium; only tests marked `browser` ask for it."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if path := shutil.which(name):
-            return path
-    if os.environ.get("CI"):
-        pytest.fail("No Chromium was found; in CI the tests in a browser must run.")
-    pytest.skip("No Chromium was found (Debian: apt install chromium).")
