@@ -44,7 +44,7 @@ class Cells(NamedTuple):
     values: FloatArray  # (10 n_buckets,)
     items: NDArray[np.int32]  # (8 n_buckets,) EMPTY in a free slot; (0,) when dense
     heads: NDArray[np.void]  # (n_rows,) of HEAD
-    end: IntArray  # (1,) buckets of the slab that are given out
+    end: IntArray  # (2,) buckets of the slab that are given out; what `touch` saw last
 
 
 @bare_kernel
@@ -71,6 +71,12 @@ def mean_of(cells, row):
 
 
 @bare_kernel
+def first_bucket(item, n_buckets):
+    """Where an item's bucket is looked for: multiplicative hashing (Knuth, section 6.4)."""
+    return (((item * 2654435761) & 0xFFFFFFFF) * n_buckets) >> 32
+
+
+@bare_kernel
 def find(cells, row, item):
     """The slot of an item, counted from its row's start; -1 - the free slot if it has none yet."""
     if not len(cells.items):
@@ -79,8 +85,7 @@ def find(cells, row, item):
     if n_buckets == 0:
         return np.int64(-1)
     first = cells.heads[row]["bucket"]
-    # multiplicative hashing (Knuth, section 6.4): the high bits choose the bucket
-    bucket = (((item * 2654435761) & 0xFFFFFFFF) * n_buckets) >> 32
+    bucket = first_bucket(item, n_buckets)
     while True:
         here = (first + bucket) << 3
         found, n_full = np.int64(-1), np.int64(0)
@@ -106,6 +111,25 @@ def stored_at(cells, row, item):
     if slot < 0:
         return cells.heads[row]["blank"]
     return cells.values[cells.heads[row]["bucket"] * 10 + slot]
+
+
+@bare_kernel
+def touch(cells, row, item):
+    """Read where a pair's item, value and node probably lie, so that they are in the cache.
+
+    Reads of different pairs do not wait for each other; steps do. What is returned must be kept
+    somewhere, or the compiler leaves the reads out.
+    """
+    first, n_slots = cells.heads[row]["bucket"], cells.heads[row]["n_slots"]
+    if n_slots == 0:
+        return 0
+    if not len(cells.items):
+        return cells.values[first * 10 + item] > 0.0
+    bucket = first_bucket(item, n_slots >> 3)
+    seen = cells.items[(first + bucket) * 8] + cells.items[(first + bucket) * 8 + 7]
+    value = first * 10 + bucket * 8
+    seen += (cells.values[value] > 0.0) + (cells.values[value + 7] > 0.0)
+    return seen + (cells.values[first * 10 + n_slots + bucket] > 0.0)
 
 
 @bare_kernel

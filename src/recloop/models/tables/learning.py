@@ -25,11 +25,19 @@ from recloop.models.tables.cells import (
     read_row,
     scaled,
     stored_at,
+    touch,
     write,
 )
 from recloop.models.td import DOUBLE, EXPECTED, GREEDY, next_value, td_error, td_target
 from recloop.types import BoolArray, FloatArray, IntArray
 from recloop.utils.kernels import bare_kernel
+
+
+AHEAD = 128
+"""Steps whose places are read together."""
+
+IN_CACHE = 1 << 18
+"""Numbers up to which a table is read fast without reading ahead: 2 MiB."""
 
 
 class Steps(NamedTuple):
@@ -61,6 +69,8 @@ def learn_rows(cells, steps, method, first):
     """Learn steps first.. of states with one row; (steps done, sum of the changes of Q)."""
     change = 0.0
     for i in range(first, len(steps.items)):
+        if len(cells.values) > IN_CACHE and (i - first) % AHEAD == 0:
+            cells.end[1] = _read_ahead(cells, steps, method, i)
         shift = method.n_rows * steps.coins[i] if method.rule == DOUBLE else 0
         row = steps.rows[i, 0] + shift
         if method.chosen and cells.heads[row]["visits"] == 0.0:
@@ -87,6 +97,17 @@ def learn_rows(cells, steps, method, first):
             change += abs(move)
         write(cells, row, slot, new)
     return len(steps.items), change
+
+
+@bare_kernel
+def _read_ahead(cells, steps, method, first):
+    """Bring what the next steps need into the cache, all at once instead of one after the other."""
+    seen = 0
+    for i in range(first, min(first + AHEAD, len(steps.items))):
+        shift = method.n_rows * steps.coins[i] if method.rule == DOUBLE else 0
+        seen += touch(cells, steps.rows[i, 0] + shift, steps.items[i])
+        seen += cells.heads[steps.next_rows[i, 0]]["best"] > 0.0
+    return seen
 
 
 @bare_kernel

@@ -56,7 +56,7 @@ class QTable:
         # zeros take memory when they are touched, not before
         n_values = n_rows * width * 10
         self.values = np.zeros(n_values) if initial == 0.0 else np.full(n_values, float(initial))
-        self._end = np.array([n_rows * width])
+        self._end = np.array([n_rows * width, 0])
         if not is_dense:
             self._resize(_FEWEST_BUCKETS)
 
