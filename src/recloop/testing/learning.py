@@ -20,6 +20,7 @@ from recloop.testing.samples import (
     taught,
 )
 from recloop.types import Transitions
+from recloop.utils.seeding import stream
 
 
 def looking_does_not_teach(make_model: MakeModel) -> None:
@@ -38,7 +39,7 @@ def looking_does_not_teach(make_model: MakeModel) -> None:
         model.recommend_batch(moment.users, 3, explore=False, **moment.given)
         model.probabilities(moment.users, **moment.given)
         model.slate_propensities(moment.users, np.zeros((5, 1), dtype=np.int64), **moment.given)
-        model.decide(user, 2, rng=np.random.default_rng(0), **given)
+        model.decide(user, 2, rng=stream(0, "a look"), **given)
         require(saved_bytes(model) == before, "a look without exploration changed what is saved")
         model.recommend(user, 3)
         model.recommend_batch(moment.users, 3, **moment.given)

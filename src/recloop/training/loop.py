@@ -1,5 +1,6 @@
 """One loop for all models: teach a round, look now and then, stop early, keep a checkpoint."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from recloop.training.lessons import Lesson, Record
 from recloop.training.settings import TrainingSettings
 from recloop.utils.files import load_arrays
+from recloop.utils.names import unknown_name
 
 Evaluate = Callable[[Any], Mapping[str, float]]
 
@@ -84,7 +86,7 @@ def train(
             checkpoints.save(model, state)
         if observe is not None:
             observe(state)
-    if checkpoints.best.exists() and state.best_round < state.n_rounds_done:
+    if 0 < state.best_round < state.n_rounds_done:
         model = type(model).load(checkpoints.best)
     return model, state
 
@@ -96,9 +98,12 @@ def _look(
     settings: TrainingSettings,
     checkpoints: Checkpoints,
 ) -> None:
-    state.records[-1].update({f"validation_{name}": value for name, value in values.items()})
-    value = values[settings.metric]
-    if state.best_value is None or value > state.best_value:
+    if settings.metric not in values:
+        raise unknown_name("metric of the validation part", settings.metric, values)
+    known = {name: float(value) if math.isfinite(value) else None for name, value in values.items()}
+    state.records[-1].update({f"validation_{name}": value for name, value in known.items()})
+    value = known[settings.metric]  # None where it is undefined: no gain
+    if value is not None and (state.best_value is None or value > state.best_value):
         state.best_value, state.best_round = value, state.n_rounds_done
         state.n_looks_without_gain = 0
         model.save(checkpoints.best)

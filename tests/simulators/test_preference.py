@@ -1,0 +1,119 @@
+"""A world of fixed tastes: chances by hand, clicks by counting."""
+
+import re
+
+import numpy as np
+import pytest
+
+from recloop.errors import InvalidParameter
+from recloop.simulators import WORLDS, PreferenceWorld
+from recloop.simulators.preference import PreferenceParams
+from recloop.testing import chi_square_p_value
+from recloop.types import World
+from recloop.utils.seeding import stream
+
+# Two people, three items, two factors: p . q = [[.5, 2, -1], [.25, 1, .5]]
+USERS = np.array([[1.0, 0.0], [0.5, 1.0]])
+ITEMS = np.array([[0.5, 0.0], [2.0, 0.0], [-1.0, 1.0]])
+
+
+def _world(**given):
+    return PreferenceWorld(PreferenceParams(USERS, ITEMS, **given))
+
+
+def test_chances_are_affinities_between_floor_and_ceiling():
+    world = _world()
+    assert (world.n_users, world.n_items) == (2, 3)
+    found = world.click_probabilities(np.array([0, 1]))
+    assert found.tolist() == [[0.5, 0.95, 0.001], [0.25, 0.95, 0.5]]
+    assert world.click_probabilities(np.array([1])).tolist() == [[0.25, 0.95, 0.5]]
+    loose = _world(floor=0.0, ceiling=1.0).click_probabilities(np.array([0]))
+    assert loose.tolist() == [[0.5, 1.0, 0.0]]
+
+
+def test_people_click_as_often_as_they_say(rng):
+    world = _world(horizon=1)
+    n_draws = 4000
+    for user, chances in enumerate(world.click_probabilities(np.array([0, 1]))):
+        for item, chance in enumerate(chances):
+            world.reset(np.full(n_draws, user), rng)
+            n_clicks = int(world.step(np.full(n_draws, item))[0].sum())
+            counts = [n_clicks, n_draws - n_clicks]
+            assert chi_square_p_value(counts, [chance, 1 - chance]) > 0.001
+
+
+def test_each_person_answers_by_their_own_taste(rng):
+    world = _world(floor=0.0, ceiling=1.0)
+    world.reset(np.array([1, 0, 0]), rng)
+    # chances 1, 1 and 0
+    rewards, _, _ = world.step(np.array([1, 1, 2]))
+    assert rewards.tolist() == [1.0, 1.0, 0.0]
+    assert rewards.dtype == np.float64
+
+
+def test_a_click_is_a_draw_below_the_chance():
+    class Scripted:
+        def random(self, n):
+            return np.array([0.4999, 0.5])[:n]
+
+    world = _world()
+    world.reset(np.array([0, 0]), Scripted())
+    assert world.step(np.array([0, 0]))[0].tolist() == [1.0, 0.0]
+
+
+def test_sessions_are_cut_off_at_the_horizon_and_nobody_leaves(rng):
+    world = _world(horizon=3)
+    for _ in range(2):
+        world.reset(np.array([0, 1]), rng)
+        for step in (1, 2, 3):
+            _, terminated, truncated = world.step(np.array([0, 1]))
+            assert terminated.tolist() == [False, False]
+            assert truncated.tolist() == [step == 3] * 2
+            assert truncated.dtype == np.bool_
+
+
+def test_the_default_session_has_twenty_steps():
+    assert PreferenceParams(USERS, ITEMS).horizon == 20
+
+
+def test_all_chance_comes_from_the_generator_that_was_given():
+    def played(seed):
+        world = _world()
+        world.reset(np.zeros(50, dtype=np.int64), stream(seed, "session"))
+        return [world.step(np.zeros(50, dtype=np.int64))[0].tolist() for _ in range(3)]
+
+    assert played(1) == played(1)
+    assert played(1) != played(2)
+    assert played(1)[0] != played(1)[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"floor": -0.1}, "floor must be between 0 and 1, got -0.1."),
+        ({"ceiling": 1.1}, "ceiling must be between 0.001 and 1, got 1.1."),
+        ({"floor": 0.6, "ceiling": 0.5}, "ceiling must be between 0.6 and 1, got 0.5."),
+        ({"horizon": 0}, "horizon must be a whole number of at least 1, got 0."),
+    ],
+)
+def test_parameters_out_of_range_are_named(given, message):
+    with pytest.raises(InvalidParameter, match=re.escape(f"PreferenceWorld: {message}")):
+        _world(**given)
+
+
+def test_unknown_people_and_items_are_refused(rng):
+    world = _world()
+    with pytest.raises(InvalidParameter, match=r"^PreferenceWorld: users must be between 0 and 1"):
+        world.reset(np.array([2]), rng)
+    world.reset(np.array([0]), rng)
+    with pytest.raises(InvalidParameter, match=r"^PreferenceWorld: items must be between 0 and 2"):
+        world.step(np.array([3]))
+
+
+def test_the_world_is_found_by_its_name():
+    from recloop.simulators.preference import PreferenceWorld as placed
+
+    assert WORLDS == {"preference": "recloop.simulators.preference:PreferenceWorld"}
+    assert PreferenceWorld is placed
+    typed: World = _world()
+    assert typed.n_users == 2
