@@ -303,6 +303,10 @@ class AbstractRecommender(ABC):
                 else np.asarray(next_context, dtype=np.float64)[None],
             )
         )
+        self._remember(users, items, reward)
+
+    def _remember(self, users: IntArray, items: IntArray, reward: float) -> None:
+        """Put a liked item into the short memory that the familiar calls keep."""
         if self.history_length and reward > 0:
             if self._recent is None:
                 self._recent = RecentItems(self.n_users, self.history_length)

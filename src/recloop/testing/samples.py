@@ -161,6 +161,10 @@ def close(first: np.ndarray, second: np.ndarray) -> bool:
 
     1e-9 of the largest number for float64, 1e-4 for float32.
     """
+    if first.dtype.names is not None:  # records: field by field
+        return first.dtype == second.dtype and all(
+            close(first[name], second[name]) for name in first.dtype.names
+        )
     share = 1e-4 if np.float32 in (first.dtype.type, second.dtype.type) else 1e-9
     scale = max(np.abs(first).max(initial=0.0), 1e-30)
     return first.shape == second.shape and np.allclose(

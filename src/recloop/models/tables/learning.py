@@ -32,7 +32,6 @@ from recloop.models.td import DOUBLE, EXPECTED, GREEDY, next_value, td_error, td
 from recloop.types import BoolArray, FloatArray, IntArray
 from recloop.utils.kernels import bare_kernel
 
-
 AHEAD = 128
 """Steps whose places are read together."""
 

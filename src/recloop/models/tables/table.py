@@ -115,6 +115,17 @@ class QTable:
         """Memory of all arrays, used or not."""
         return self.values.nbytes + self.items.nbytes + self.heads.nbytes
 
+    def take(
+        self, values: FloatArray, items: NDArray[np.int32], heads: NDArray[np.void], end: IntArray
+    ) -> None:
+        """Go on with saved arrays; ValueError if they are not those of a table of this size."""
+        wrong = _what_is_wrong(self, values, items, heads, end)
+        if wrong:
+            raise ValueError(f"the table is not consistent: {wrong}. It was not loaded.")
+        # copies of their own, so that the slab can be resized in place
+        self.values, self.items = values.copy(), items.copy()
+        self.heads, self._end = heads.copy(), end.copy()
+
     def _make_room(self) -> None:
         n_buckets = len(self.items) >> 3
         n_live = int(self.heads["n_slots"].sum()) >> 3
@@ -128,6 +139,35 @@ class QTable:
         # in place: pages move instead of being copied, so there is no second slab at any time
         self.values.resize(n_buckets * 10, refcheck=False)
         self.items.resize(n_buckets * 8, refcheck=False)
+
+
+def _what_is_wrong(
+    table: QTable,
+    values: FloatArray,
+    items: NDArray[np.int32],
+    heads: NDArray[np.void],
+    end: IntArray,
+) -> str:
+    """What keeps saved arrays from being a table, in words; empty if nothing does."""
+    if heads.dtype != HEAD or heads.shape != table.heads.shape:
+        return f"heads are {heads.shape} of {heads.dtype}, needed {table.heads.shape} of {HEAD}"
+    if values.dtype != np.float64 or items.dtype != np.int32 or end.dtype != np.int64:
+        return "an array has another type"
+    n_buckets = len(values) // 10
+    if len(values) != 10 * n_buckets or (len(items) != 8 * n_buckets and table.kind == "hashed"):
+        return f"{len(values)} values and {len(items)} items do not fill whole buckets"
+    if table.kind == "dense":
+        same = len(values) == len(table.values) and not len(items)
+        fixed = all((heads[n] == table.heads[n]).all() for n in ("bucket", "n_slots", "n_used"))
+        return "" if same and fixed else "a dense table of another size"
+    last = heads["bucket"] + -(-heads["n_slots"] // 8)
+    inside = (heads["bucket"] >= 0) & (last <= end[0]) & (heads["n_used"] <= heads["n_slots"])
+    used = heads["n_slots"] > 0
+    if not 0 <= end[0] <= n_buckets or not inside[used].all() or (heads["n_slots"] < 0).any():
+        return "a row lies outside the slab"
+    if len(items) and (items.min() < -1 or items.max() >= table.n_items):
+        return f"an item is outside -1..{table.n_items - 1}"
+    return ""
 
 
 @bare_kernel
