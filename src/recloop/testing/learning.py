@@ -12,6 +12,7 @@ from recloop.testing.samples import (
     fresh,
     learned_state,
     liked_item,
+    plain_arrays,
     require,
     sample_log,
     sample_moment,
@@ -113,7 +114,7 @@ def one_answer_teaches_like_a_batch_of_one(make_model: MakeModel) -> None:
 
 
 def _require_same_arrays(first: Any, second: Any, what: str) -> None:
-    left, right = first.arrays(), second.arrays()
+    left, right = plain_arrays(first), plain_arrays(second)
     for name in (left.keys() | right.keys()) - {"_recent_items"}:
         require(close(left[name], right[name]), f"{what} leave different values in {name}")
 

@@ -156,6 +156,17 @@ def learned_state(model: Any) -> tuple[dict[str, bytes], dict[str, Any]]:
     return {name: value.tobytes() for name, value in model.arrays().items()}, model.counters()
 
 
+def plain_arrays(model: Any) -> dict[str, np.ndarray]:
+    """The learned arrays; one of records becomes an array for each of its columns."""
+    plain = {}
+    for name, array in model.arrays().items():
+        if array.dtype.names is None:
+            plain[name] = array
+        else:
+            plain |= {f"{name}.{column}": array[column] for column in array.dtype.names}
+    return plain
+
+
 def close(first: np.ndarray, second: np.ndarray) -> bool:
     """Equal up to the rounding of a matrix product in another order.
 
@@ -166,7 +177,8 @@ def close(first: np.ndarray, second: np.ndarray) -> bool:
             close(first[name], second[name]) for name in first.dtype.names
         )
     share = 1e-4 if np.float32 in (first.dtype.type, second.dtype.type) else 1e-9
-    scale = max(np.abs(first).max(initial=0.0), 1e-30)
+    known = np.abs(first[np.isfinite(first)])  # empty places of a table may be infinite
+    scale = max(known.max(initial=0.0), 1e-30)
     return first.shape == second.shape and np.allclose(
         first, second, rtol=share, atol=share * scale
     )

@@ -98,8 +98,8 @@ class TwoUsersWorld(AbstractProbeWorld):
     """One item that the first person likes and the second does not."""
 
     n_users = 2
-    meaning = "The user, or what the user took last, does not enter the value."
-    must_pass = "models with a value for each person, or with a history"
+    meaning = "The user does not enter the value."
+    must_pass = "models with a value for each person; a history says nothing here"
 
     def respond(self, items: IntArray) -> FloatArray:
         return (self._users == 0).astype(np.float64)
