@@ -6,10 +6,13 @@ person 0 took 0, 1, 2    person 1 took 0, 1    person 2 took 1, 3
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy.sparse import csr_matrix
 
 from recloop.errors import DamagedFile, InvalidParameter
 from recloop.models import (
@@ -25,6 +28,7 @@ from recloop.models.baselines.ease import ease_weights
 from recloop.training.offline import logged_steps
 from recloop.types import Interactions, Transitions
 from recloop.utils.files import load_arrays, save_arrays
+from recloop.utils.seeding import stream
 
 EVERYBODY = np.arange(3)
 BASELINES = [
@@ -69,6 +73,7 @@ def answers(users, items, rewards=1.0, **more) -> Transitions:
 def test_random_scores_are_uniform_and_belong_to_the_person():
     model = RandomRecommender(500, 40)
     scores = model.scores(np.arange(500))
+    assert (scores[7] == stream(0, "random scores", 7).random(40)).all()
     assert 0 <= scores.min() < 0.001
     assert 0.999 < scores.max() < 1
     # the mean of 20,000 uniform draws: deviation 0.00204, so five of them
@@ -190,6 +195,26 @@ def test_als_is_the_same_for_the_same_seed_only(rng):
     assert first.user_factors.shape == (30, 32)
 
 
+def test_als_is_the_library_on_the_profiles_with_our_seed(rng):
+    log = random_log(rng)
+    model = fitted(ALSRecommender, log, factors=3, alpha=2.0, regularization=0.5, iterations=4)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        library = AlternatingLeastSquares(
+            3,
+            regularization=0.5,
+            alpha=2.0,
+            iterations=4,
+            num_threads=1,
+            random_state=int(stream(0, "als", "start").integers(2**31)),
+        )
+    taken = csr_matrix((np.ones(len(log), dtype=np.float32), (log.users, log.items)))
+    library.fit(taken, show_progress=False)
+    assert (model.user_factors == library.user_factors).all()
+    assert (model.item_factors == library.item_factors).all()
+    assert model.item_factors.dtype == np.float64
+
+
 def test_als_learns_silently_whatever_the_threads_of_the_machine():
     script = (
         "import warnings; warnings.simplefilter('error')\n"
@@ -258,6 +283,9 @@ def test_markov_counts_only_what_earned_something():
     assert model.scores(np.array([0]), history=np.array([[0]])) == pytest.approx(
         np.array([[0, 0, 1.001]])
     )
+    first = MarkovRecommender(1, 2)
+    first.update(0, 1, 1.0)
+    assert first.scores(np.array([0]), history=np.array([[0]])).tolist() == [[0, 0.001]]
 
 
 def test_markov_takes_a_history_that_is_longer_or_shorter_than_it_needs():
@@ -332,6 +360,8 @@ def test_an_unfitted_model_and_one_of_an_empty_log_still_answer(made):
     for model in (made(3, 4), made(3, 4).fit(empty)):
         assert model.scores(EVERYBODY).shape == (3, 4)
         assert len(model.recommend(0, 2)) == 2
+        if made is not RandomRecommender:
+            assert not model.scores(EVERYBODY).any()
 
 
 @pytest.mark.parametrize("made", BASELINES)
@@ -352,7 +382,8 @@ def test_new_answers_join_the_profile_and_leave_the_items_as_fitted(made, rng):
     # person 2 takes 0: the profile is that of a person who took 0, 1, 3 from the start
     model = fitted(made)
     kept = {name: value.copy() for name, value in model.arrays().items()}
-    model.update_batch(answers([2, 2, 1], [0, 0, 3], np.array([0.5, 1.0, -1.0])))
+    users, items = [2, 2, 0, 1, 1], [0, 0, 1, 2, 3]
+    model.update_batch(answers(users, items, np.array([0.5, 1.0, 1.0, 0.0, -1.0])))
     assert model._profiles(EVERYBODY).toarray().tolist() == [
         [1, 1, 1, 0],
         [1, 1, 0, 0],
@@ -392,28 +423,28 @@ def test_codes_outside_the_model_are_refused(made):
 
 
 @pytest.mark.parametrize(
-    ("made", "array", "value"),
+    ("made", "array", "value", "message"),
     [
-        (ItemKNNRecommender, "profile_starts", np.array([0, 3, 5])),
-        (EASERecommender, "profile_items", np.array([0, 1, 2, 0, 1, 1, 4])),
-        (ALSRecommender, "profile_items", np.array([0, 1, 2])),
-        (ItemKNNRecommender, "neighbour_items", np.array([0])),
-        (ItemKNNRecommender, "neighbour_starts", np.zeros(4, dtype=np.int64)),
-        (EASERecommender, "item_weights", np.zeros((4, 3))),
-        (ALSRecommender, "user_factors", np.zeros((3, 31))),
-        (MarkovRecommender, "next_counts", np.ones(9)),
-        (MarkovRecommender, "next_starts", np.array([0, 1, 3, 2, 3])),
-        (MarkovRecommender, "popularity", np.zeros(3)),
-        (PopularRecommender, "counts", np.zeros(5)),
+        (ItemKNNRecommender, "profile_starts", np.array([0, 3, 5]), "sparse arrays of the profile"),
+        (EASERecommender, "profile_items", np.array([0, 1, 2, 0, 1, 1, 4]), "of the profiles"),
+        (ALSRecommender, "profile_items", np.array([0, 1, 2]), "sparse arrays of the profiles"),
+        (ItemKNNRecommender, "neighbour_items", np.array([0]), "sparse arrays of the neighbours"),
+        (ItemKNNRecommender, "neighbour_starts", np.zeros(4, dtype=int), "of the neighbours"),
+        (EASERecommender, "item_weights", np.zeros((4, 3)), "array 'item_weights' has shape"),
+        (ALSRecommender, "user_factors", np.zeros((3, 31)), "array 'user_factors' has shape"),
+        (MarkovRecommender, "next_counts", np.ones(9), "sparse arrays of the transitions"),
+        (MarkovRecommender, "next_starts", np.array([0, 1, 3, 2, 3]), "of the transitions"),
+        (MarkovRecommender, "popularity", np.zeros(3), "array 'popularity' has shape"),
+        (PopularRecommender, "counts", np.zeros(5), "array 'counts' has shape"),
     ],
 )
-def test_a_file_with_another_shape_is_refused(made, array, value, tmp_path):
+def test_a_file_with_another_shape_is_refused(made, array, value, message, tmp_path):
     file = tmp_path / "model.npz"
     fitted(made).save(file)
     header, arrays = load_arrays(file)
     assert array in arrays
     save_arrays(file, {**arrays, array: value}, header)
-    with pytest.raises(DamagedFile, match=r"model\.npz"):
+    with pytest.raises(DamagedFile, match=rf"model\.npz: .*{message}"):
         made.load(file)
 
 

@@ -8,9 +8,12 @@ import pytest
 from recloop.errors import DamagedFile, InvalidParameter
 from recloop.models import ContextualBanditRecommender
 from recloop.models import contextual_bandit as module
+from recloop.models.cooccurrence import counts_after
+from recloop.models.features import item_table, user_table
 from recloop.training.offline import logged_steps
 from recloop.types import Interactions, Transitions
 from recloop.utils.files import load_arrays, save_arrays
+from recloop.utils.seeding import stream
 
 LAYOUTS = ["disjoint", "shared"]
 N_USERS, N_ITEMS = 6, 8
@@ -109,8 +112,36 @@ def test_the_last_change_is_how_far_the_predictions_of_the_rows_moved():
     model.update_batch(rows)
     # predictions: 1 * 1/2 and 2 * (-2/5), both were 0
     assert model.last_change == pytest.approx((0.5 + 0.8) / 2)
+    model.update_batch(rows)
+    # A = 3 and 9, b = 2 and -4: from 1/2 to 2/3 and from -4/5 to -8/9
+    assert model.last_change == pytest.approx((2 / 3 - 1 / 2 + 8 / 9 - 4 / 5) / 2)
     model.update_batch(rows.rows(slice(0, 0)))
     assert model.last_change == 0
+
+
+def test_a_prediction_is_the_sum_over_the_features_also_in_the_last_change():
+    model = ContextualBanditRecommender(1, 1, 2)
+    one = Transitions(
+        np.array([0]), np.array([0]), np.array([3.0]), contexts=np.array([[1.0, 2.0]])
+    )
+    model.update_batch(one)
+    assert model.last_change == pytest.approx(2.5)  # theta = (1/2, 1)
+    model.update_batch(one)
+    # A = I + 2 (1, 2)(1, 2)^T, b = 6 (1, 2): the prediction is 30/11
+    assert model.last_change == pytest.approx(30 / 11 - 2.5)
+
+
+def test_the_last_change_of_shared_parameters_is_that_of_the_pairs_that_were_shown(rng):
+    model = bandit("shared", rng)
+    rows = answers(rng, 6, "shown")
+    for _ in range(2):
+        features = model._features()
+        seen = features.rows(rows.users, rows.histories, rows.contexts)
+        pairs = features.pairs(seen, rows.items)
+        before = pairs @ wide(model, "weights")
+        model.update_batch(rows)
+        moved = np.abs(pairs @ wide(model, "weights") - before)
+        assert model.last_change == pytest.approx(moved.mean())
 
 
 # One regression for all pairs
@@ -182,6 +213,20 @@ def test_a_row_of_the_log_does_not_see_its_own_answer():
     model = ContextualBanditRecommender(10, 20, layout="shared").fit_features(log)
     model.update_batch(logged_steps(log, model.history_length).transitions(0.0))
     assert wide(model, "weights")[-2:] == pytest.approx([0, 0], abs=1e-12)
+
+
+def test_the_features_are_those_of_the_log_and_the_tables_given(rng):
+    log = random_log(rng)
+    items, users = rng.standard_normal((N_ITEMS, 2)), rng.standard_normal((N_USERS, 3))
+    model = ContextualBanditRecommender(
+        N_USERS, N_ITEMS, 4, layout="shared", window=2, decay=0.6
+    ).fit_features(log, items, users)
+    features = model._features()
+    assert (features.item_table == item_table(log, items)).all()
+    assert (features.user_table == user_table(log, users)).all()
+    assert (features.near.toarray() == counts_after(log, 2).toarray()).all()
+    assert (features.context_dim, features.window, features.decay) == (4, 2, 0.6)
+    assert features.width == (4 + 4) * 5 + 2
 
 
 def test_features_are_renewed_by_fitting_them_again_and_evidence_begins_anew(rng):
@@ -317,7 +362,7 @@ def test_a_saved_bandit_continues_as_the_same(rng, layout, tmp_path):
         ("shared", "inverse", (2, 32, 32)),
         ("shared", "reward_sums", (1, 4)),
         ("shared", "weights", (1, 33)),
-        ("shared", "item_table", (N_ITEMS, 4)),
+        ("shared", "item_table", (N_ITEMS + 1, 5)),
         ("shared", "user_table", (N_USERS + 1, 3)),
         ("shared", "near_counts", (3,)),
         ("shared", "near_starts", (N_ITEMS,)),
@@ -330,7 +375,8 @@ def test_a_file_with_another_shape_is_refused(rng, layout, array, shape, tmp_pat
     assert arrays[array].shape != shape
     arrays[array] = np.zeros(shape, dtype=arrays[array].dtype)
     save_arrays(file, arrays, header)
-    with pytest.raises(DamagedFile, match=r"bandit\.npz: "):
+    what = "sparse arrays of what is near" if array.startswith("near") else f"array '{array}' has"
+    with pytest.raises(DamagedFile, match=rf"bandit\.npz: .*{what}"):
         ContextualBanditRecommender.load(file)
 
 
@@ -353,6 +399,8 @@ def test_everyone_has_a_code_that_the_seed_decides():
     assert (first == again).all()
     assert not (first[:, 1:] == other[:, 1:]).any()
     assert (first[:, 0] == 1).all()
+    drawn = stream(1, "contextual_bandit", "codes").standard_normal((500, 9))
+    assert first[:, 1:] == pytest.approx(drawn / 3)
     # the squared length of nine draws of variance 1/9: mean 1, deviation of the mean 0.021
     assert abs(np.square(first[:, 1:]).sum(axis=1).mean() - 1) < 0.1
     assert ContextualBanditRecommender(3, 2, 1).user_codes.tolist() == [[1]] * 3
@@ -367,7 +415,11 @@ def test_people_with_the_same_features_share_a_code(rng):
     assert codes.shape == (4, 5)
     assert (codes[0] == codes[2]).all()
     assert (codes[1] == codes[3]).all()
-    assert not (codes[0, 1:] == codes[1, 1:]).any()
+    # both columns are standardised to 1 and -1, and the drawn directions shortened to length 1
+    drawn = stream(0, "contextual_bandit", "codes").standard_normal((2, 4)) / 2
+    assert codes[0, 1:] == pytest.approx(drawn[0] - drawn[1])
+    assert codes[1, 1:] == pytest.approx(drawn[1] - drawn[0])
+    assert (codes[:, 0] == 1).all()
 
 
 # What is refused
@@ -379,7 +431,9 @@ def test_a_context_of_another_width_is_refused(rng, layout):
     message = r"context must have shape \(2, 3\), .* got \(2, 4\)"
     with pytest.raises(InvalidParameter, match=message):
         model.scores(np.array([0, 1]), context=np.ones((2, 4)))
-    with pytest.raises(InvalidParameter, match="context must be finite numbers, got inf"):
+    with pytest.raises(
+        InvalidParameter, match="ContextualBanditRecommender: context must be finite"
+    ):
         model.scores(np.array([0]), context=np.array([[1.0, np.inf, 0.0]]))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from recloop.errors import InvalidParameter
-from recloop.models.cooccurrence import counts_after
+from recloop.models.cooccurrence import counts_after, mixed_rows_without
 from recloop.models.features import (
     PairFeatures,
     checked_features,
@@ -26,8 +26,12 @@ def test_a_standardised_column_has_mean_0_and_deviation_1_and_a_constant_one_is_
     assert (table[:, 1:] == 0).all()
 
 
-def test_a_column_that_varies_little_still_varies():
-    assert standardised(np.array([[1.0], [1.0 + 1e-6]]))[:, 0] == pytest.approx([-1, 1])
+def test_a_column_that_varies_little_still_varies_and_rounding_does_not_count():
+    columns = np.array([[1.0, 1e-20, 1e16], [1.0 + 1e-6, 3e-20, 1e16 + 2]])
+    assert standardised(columns).tolist() == [
+        [pytest.approx(-1), pytest.approx(-1), 0],
+        [pytest.approx(1), pytest.approx(1), 0],
+    ]
 
 
 def test_the_item_table_holds_1_popularity_recent_popularity_and_features():
@@ -53,6 +57,11 @@ def test_the_user_table_holds_1_and_features():
     assert table == pytest.approx(np.array([[1, -(1.5**0.5)], [1, 0], [1, 1.5**0.5]]))
 
 
+def test_user_features_are_named_as_such():
+    with pytest.raises(InvalidParameter, match="PairFeatures: user_features must have one row"):
+        user_table(LOG, np.ones((4, 1)))
+
+
 @pytest.mark.parametrize(
     ("features", "message"),
     [
@@ -64,7 +73,7 @@ def test_the_user_table_holds_1_and_features():
 def test_features_that_do_not_fit_the_codes_are_refused(features, message):
     with pytest.raises(InvalidParameter, match=message):
         checked_features("item_features", features, 4)
-    with pytest.raises(InvalidParameter, match=message):
+    with pytest.raises(InvalidParameter, match=f"PairFeatures: {message}"):
         item_table(LOG, features)
 
 
@@ -112,6 +121,21 @@ def test_a_pair_by_hand():
     )
     # the only step 0 -> 1 is its own, and no context is one of zeros
     assert features.pairs(without, np.array([1])).tolist() == [[1, 7, 2, 14, 0, 0, 0, 0]]
+
+
+def test_only_the_newest_items_of_the_window_made_the_own_step(features):
+    items = np.array([2, 1, 3, 3])
+    rows = features.rows_without_own_step(PEOPLE, HISTORIES, CONTEXT, items)
+    assert (rows.people == features.rows(PEOPLE, HISTORIES, CONTEXT).people).all()
+    for plane, decay in zip(rows.planes, (0.0, 0.5), strict=True):
+        expected = mixed_rows_without(features.near, HISTORIES, decay, items, 2)
+        assert (plane.toarray() == expected.toarray()).all()
+    # a step from 0 three items before is none of its own within a window of two
+    wider = mixed_rows_without(features.near, np.array([[1, 1, 0]]), 1.0, np.array([2]), 3)
+    narrow = features.rows_without_own_step(
+        np.array([0]), np.array([[1, 1, 0]]), None, np.array([2])
+    )
+    assert (narrow.planes[1].toarray() != wider.toarray()).any()
 
 
 def test_products_are_the_features_times_the_weights(features, rng):

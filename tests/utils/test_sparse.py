@@ -50,6 +50,12 @@ def test_the_largest_of_a_row_are_kept_and_ties_keep_the_lower_column():
     assert largest_in_rows(matrix, 2).indices.tolist() == [1, 2, 3]
 
 
+def test_a_stored_zero_is_none_of_the_largest():
+    matrix = counted_pairs(np.array([0, 0]), np.array([0, 1]), (1, 3))
+    matrix.data[:] = [0.0, 2.0]
+    assert largest_in_rows(matrix, 2).nnz == 1
+
+
 GOOD = {"starts": [0, 2, 2, 4], "columns": [0, 3, 0, 1], "values": [1.0, 1.0, 1.0, 2.0]}
 
 

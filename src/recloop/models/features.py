@@ -162,5 +162,5 @@ def standardised(columns: FloatArray) -> FloatArray:
     """Every column with mean 0 and deviation 1; a constant column becomes 0."""
     centred = columns - columns.mean(axis=0)
     deviation = columns.std(axis=0)
-    varies = deviation > 1e-12 * np.maximum(1.0, np.abs(columns).max(axis=0, initial=0.0))
+    varies = deviation > 1e-12 * np.abs(columns).max(axis=0)  # rounding is no variation
     return np.where(varies, centred / np.where(varies, deviation, 1.0), 0.0)

@@ -58,7 +58,7 @@ class ItemKNNRecommender(AbstractProfileRecommender):
             self._nearest(by_item, taken, popularity, start)
             for start in range(0, self.n_items, _ROWS_AT_ONCE)
         ]
-        self._keep_neighbours(sp.vstack(blocks, format="csr"))
+        self._keep_neighbours(sp.vstack(blocks))
 
     def _nearest(
         self, by_item: SparseMatrix, taken: SparseMatrix, popularity: FloatArray, start: int

@@ -59,18 +59,18 @@ class AbstractProfileRecommender(AbstractRecommender):
 
     def _profiles(self, users: IntArray) -> SparseMatrix:
         """(B, n_items) of ones where `users` took something."""
+        return chosen_rows(self._profile_parts(), users, self.n_items)
+
+    def _profile_parts(self) -> SparseParts:
         ones = np.broadcast_to(np.ones(1), self.profile_items.shape)
-        parts = SparseParts(self.profile_starts, self.profile_items, ones)
-        return chosen_rows(parts, users, self.n_items)
+        return SparseParts(self.profile_starts, self.profile_items, ones)
 
     def _keep_profiles(self, taken: SparseMatrix) -> None:
         self.profile_starts, self.profile_items = taken.indptr, taken.indices
 
     def _take(self, path: str | Path, arrays: dict[str, np.ndarray]) -> None:
         super()._take(path, arrays)
-        ones = np.broadcast_to(np.ones(1), self.profile_items.shape)
-        parts = SparseParts(self.profile_starts, self.profile_items, ones)
-        check_parts(path, "the profiles", parts, (self.n_users, self.n_items))
+        check_parts(path, "the profiles", self._profile_parts(), (self.n_users, self.n_items))
 
 
 def _as_set(counts: SparseMatrix) -> SparseMatrix:
