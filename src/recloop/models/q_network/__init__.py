@@ -1,0 +1,1 @@
+"""The parts of a Q network: contract, loss, embedding rows, the network in numpy."""
