@@ -69,6 +69,8 @@ class Trainer:
             for seed_number in range(entry.n_seeds):
                 if not self.folder.model_path(entry.name, seed_number).exists():
                     self._train(entry, seed_number)
+        if self.folder.checkpoints.exists():
+            self.folder.checkpoints.rmdir()  # every training cleared its own
         self._write_log(entries)
 
     def _train(self, entry: Entry, seed_number: int) -> None:
