@@ -68,7 +68,8 @@ def _entry(
         "logged": model.passes or training.passes,
         "simulated": model.n_episodes or training.n_episodes,
     }
-    draws = mode != "fit" or getattr(model_class(model.type), "draws", False)
+    made = model_class(model.type)
+    draws = mode == "simulated" or getattr(made(2, 3, **model.params), "draws", True)
     return Entry(
         name=model.name,
         type=model.type,

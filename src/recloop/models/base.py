@@ -60,6 +60,11 @@ class AbstractRecommender(ABC):
     learns: ClassVar[str] = "steps"
     """steps: `update` and `update_batch` teach it. fit: `fit(interactions)` does, all at once."""
 
+    @property
+    def draws(self) -> bool:
+        """Whether what it learns from a log depends on the seed; exploring always does."""
+        return False
+
     def __post_init__(self) -> None:
         owner = type(self).__name__
         self.n_users = check_count(owner, "n_users", self.n_users)

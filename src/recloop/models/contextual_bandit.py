@@ -71,6 +71,11 @@ class ContextualBanditRecommender(AbstractRecommender):
     type_name = "contextual_bandit"
 
     @property
+    def draws(self) -> bool:
+        """Whether what it learns from a log depends on the seed."""
+        return self.layout == "disjoint"
+
+    @property
     def history_length(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """How many recent items `history` must hold: none for "disjoint"."""
         return self.n_recent if self.layout == "shared" else 0
@@ -186,10 +191,10 @@ class ContextualBanditRecommender(AbstractRecommender):
         """(B, n_items) predicted reward, without the bonus."""
         moment = self._contexts(users, context)
         if moment is not None and self.layout == "disjoint":
-            return moment @ self.weights.T
+            return _settled(moment @ self.weights.T)
         features = self._features()
         rows = features.rows(users, self._histories(users, history), moment)
-        return features.products(rows, self.weights[0])
+        return _settled(features.products(rows, self.weights[0]))
 
     def acting_scores(
         self, users: IntArray, context: FloatArray | None, history: IntArray | None
@@ -198,12 +203,13 @@ class ContextualBanditRecommender(AbstractRecommender):
         moment = self._contexts(users, context)
         if moment is not None and self.layout == "disjoint":
             variances = ridge.quadratic_forms(self.inverse, moment)
-            return moment @ self.weights.T + ridge.confidence_bonus(variances, self.alpha)
+            predicted = moment @ self.weights.T
+            return _settled(predicted + ridge.confidence_bonus(variances, self.alpha))
         features = self._features()
         rows = features.rows(users, self._histories(users, history), moment)
         variances = features.quadratic_forms(rows, self.inverse[0])
         predicted = features.products(rows, self.weights[0])
-        return predicted + ridge.confidence_bonus(variances, self.alpha)
+        return _settled(predicted + ridge.confidence_bonus(variances, self.alpha))
 
     # How it learns
 
@@ -308,3 +314,8 @@ class ContextualBanditRecommender(AbstractRecommender):
             self._same_shape(path, name, getattr(self, name), (self.n_arms, width, width))
         for name in ("reward_sums", "weights"):
             self._same_shape(path, name, getattr(self, name), (self.n_arms, width))
+
+
+def _settled(scores: FloatArray) -> FloatArray:
+    """Scores that differ only by the rounding of a matrix product are equal: ties stay ties."""
+    return np.round(scores, 12)

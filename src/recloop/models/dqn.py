@@ -117,6 +117,11 @@ class DQNRecommender(AbstractRecommender):
     type_name = "dqn"
 
     @property
+    def draws(self) -> bool:
+        """Whether what it learns from a log depends on the seed."""
+        return True
+
+    @property
     def history_length(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """How many recent items `history` must hold."""
         return self.n_recent

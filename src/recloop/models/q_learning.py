@@ -24,6 +24,11 @@ class QLearningRecommender(AbstractTabularRecommender):
 
     type_name = "q_learning"
 
+    @property
+    def draws(self) -> bool:
+        """Whether what it learns from a log depends on the seed."""
+        return self.double
+
     def _start(self) -> None:
         super()._start()
         self._coin_rng = stream(self.seed, self.type_name, "coins")

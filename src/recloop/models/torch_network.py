@@ -110,6 +110,7 @@ class TorchQNetwork:
         self._is_default = place is None
         module = DefaultModule(shape, weights) if place is None else self._made(place)
         self.module = module.to(self.device)
+        self._dtype = next(self.module.parameters()).dtype
         self._tables = set(TABLES) if place is None else _embedding_names(module)
         self._moments: dict[str, tuple[Tensor, Tensor]] = {}
 
@@ -141,7 +142,7 @@ class TorchQNetwork:
         inputs = (
             self._tensor(states.users),
             self._tensor(states.histories),
-            None if contexts is None else self._tensor(np.asarray(contexts, dtype=np.float32)),
+            None if contexts is None else self._tensor(contexts).to(self._dtype),
         )
         if self._is_default:
             return self.module(*inputs, [self._tensor(mask) for mask in masks])
@@ -180,7 +181,7 @@ class TorchQNetwork:
         """Q minus target (B,), and L of `q_network.loss`."""
         items = self._tensor(lesson.items)[:, None]
         taken = values.gather(1, items)[:, 0]
-        errors = taken - self._tensor(lesson.targets.astype(np.float32))
+        errors = taken - self._tensor(lesson.targets).to(taken.dtype)
         loss = terms.td_weight * _penalty(errors, terms.kind).mean()
         if not terms.asks_for_others:
             return errors, loss

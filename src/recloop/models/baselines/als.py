@@ -45,7 +45,11 @@ class ALSRecommender(AbstractProfileRecommender):
     item_factors: FloatArray = learned("n_items", "factors")
 
     type_name = "als"
-    draws = True
+
+    @property
+    def draws(self) -> bool:
+        """Whether what it learns from a log depends on the seed."""
+        return True
 
     def _check(self) -> None:
         owner = "ALSRecommender"

@@ -20,7 +20,11 @@ class RandomRecommender(AbstractRecommender):
 
     type_name = "random"
     learns = "fit"
-    draws = True
+
+    @property
+    def draws(self) -> bool:
+        """Whether what it learns from a log depends on the seed."""
+        return True
 
     def _start(self) -> None:
         """Chance has nothing to set."""
