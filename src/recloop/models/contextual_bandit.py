@@ -71,11 +71,6 @@ class ContextualBanditRecommender(AbstractRecommender):
     type_name = "contextual_bandit"
 
     @property
-    def draws(self) -> bool:
-        """Whether what it learns from a log depends on the seed."""
-        return self.layout == "disjoint"
-
-    @property
     def history_length(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """How many recent items `history` must hold: none for "disjoint"."""
         return self.n_recent if self.layout == "shared" else 0
