@@ -8,7 +8,7 @@ import pytest
 from recloop.models import MODELS
 from recloop.testing import CHECKS, PROBE_WORLDS, ContractBroken
 from recloop.training import SimulatedEpisodes
-from variants import VARIANTS, build, label
+from variants import SMALL_NETWORK, VARIANTS, build, label
 
 N_USERS, N_ITEMS = 12, 10
 
@@ -41,6 +41,7 @@ def test_the_model_keeps_the_contract(name, params, check):
 
 PROBED = {
     "bandit": ("contextual_bandit", {"epsilon": 0.1, "context_dim": 2}),
+    "dqn": ("dqn", {"epsilon": 0.3, "dropout": 0.0, "target_every": 50, **SMALL_NETWORK}),
     "forgetting bandit": (
         "contextual_bandit",
         {"epsilon": 0.1, "context_dim": 2, "learning_rate": 0.05},
@@ -63,9 +64,11 @@ PROBED = {
 }
 """Models that learn step by step, in the settings that decide what they can find."""
 
-OF_PAIRS = {"bandit", "forgetting bandit", "mean of pairs", "q of user", "sarsa of user"}
-OF_STEPS = set(PROBED) - {"bandit", "mean of pairs"}  # with a step size, or forgetting
-OF_HISTORIES = {name for name, (_, params) in PROBED.items() if "state" in params}
+OF_PAIRS = {"bandit", "dqn", "forgetting bandit", "mean of pairs", "q of user", "sarsa of user"}
+OF_STEPS = set(PROBED) - {"bandit", "dqn", "mean of pairs"}  # these weigh old evidence like new
+OF_HISTORIES = {
+    name for name, (_, params) in PROBED.items() if params.keys() & {"state", "n_recent"}
+}
 MUST_PASS = {
     "OneItemWorld": set(PROBED),
     "TwoUsersWorld": OF_PAIRS,

@@ -4,6 +4,8 @@ from plug_in import CountingRecommender
 from recloop.models.registry import model_class
 from recloop.testing import sample_log
 
+SMALL_NETWORK = {"embedding_dim": 8, "hidden": (16,), "n_recent": 3}
+
 VARIANTS = {
     "als": [{"factors": 3, "iterations": 5}],
     "contextual_bandit": [
@@ -11,7 +13,13 @@ VARIANTS = {
         {"epsilon": 0.2, "learning_rate": 0.01, "context_dim": 3},
         {"epsilon": 0.2, "layout": "shared", "context_dim": 2, "n_recent": 3},
     ],
-    "dqn": [{"epsilon": 0.2}],
+    "dqn": [
+        {"epsilon": 0.2, **SMALL_NETWORK},
+        {"epsilon": 0.2, **SMALL_NETWORK, "double": False, "dueling": True, "context_dim": 2},
+        {"epsilon": 0.2, **SMALL_NETWORK, "n_recent": 0, "replay_capacity": 100},
+        {"epsilon": 0.2, **SMALL_NETWORK, "objective": "cross_entropy"},
+        {"epsilon": 0.2, **SMALL_NETWORK, "network": "torch"},
+    ],
     "ease": [{"regularization": 1.0}],
     "item_knn": [{"n_neighbours": 4}],
     "markov": [{}, {"n_recent": 5}],
@@ -48,4 +56,5 @@ def build(name, params, n_users, n_items, seed, log=None):
 
 def label(name, params):
     """The name of a case in a test report."""
-    return f"{name}({','.join(f'{key}={value}' for key, value in params.items())})"
+    told = {key: value for key, value in params.items() if SMALL_NETWORK.get(key) != value}
+    return f"{name}({','.join(f'{key}={value}' for key, value in told.items())})"

@@ -95,6 +95,7 @@ def test_rows_have_draws_of_their_own():
     assert slates.items.tolist() == [[0], [0]]
     assert slates.propensities.tolist() == [[0.25], [0.75]]
     assert slates.explored.tolist() == [[True], [False]]
+    assert slates.explored.dtype == np.bool_
 
 
 def test_a_batch_sees_the_draws_of_its_rows_one_by_one():
@@ -172,9 +173,11 @@ def test_a_row_with_nothing_eligible_has_no_probabilities():
 
 
 def test_rows_are_compared_within_themselves():
-    scores = np.array([[1.0, 0.0], [5.0, 9.0]])
-    found = epsilon_greedy_probabilities(scores, np.ones((2, 2), dtype=np.bool_), 0.5)
-    assert found.tolist() == [[0.75, 0.25], [0.25, 0.75]]
+    scores = np.array([[1.0, 0.0, 0.0], [5.0, 9.0, 9.0]])
+    eligible = np.array([[True, True, False], [True, True, True]])
+    found = epsilon_greedy_probabilities(scores, eligible, 0.6)
+    # 2 left, 1 best: 0.3 + 0.4 and 0.3; 3 left, 2 best: 0.2, and 0.2 + 0.2 twice
+    assert found == pytest.approx(np.array([[0.7, 0.3, 0.0], [0.2, 0.4, 0.4]]))
 
 
 # invariants

@@ -69,7 +69,7 @@ def test_sessions_are_cut_off_at_the_horizon_and_nobody_leaves(rng):
             _, terminated, truncated = world.step(np.array([0, 1]))
             assert terminated.tolist() == [False, False]
             assert truncated.tolist() == [step == 3] * 2
-            assert truncated.dtype == np.bool_
+            assert terminated.dtype == truncated.dtype == np.bool_
 
 
 def test_the_default_session_has_twenty_steps():
@@ -108,6 +108,15 @@ def test_unknown_people_and_items_are_refused(rng):
     world.reset(np.array([0]), rng)
     with pytest.raises(InvalidParameter, match=r"^PreferenceWorld: items must be between 0 and 2"):
         world.step(np.array([3]))
+
+
+@pytest.mark.parametrize("people", [[], [0, 1], [0, 1, 0]])
+def test_a_step_shows_one_item_to_each_person_of_the_session(rng, people):
+    world = _world()
+    if people:
+        world.reset(np.array(people), rng)
+    with pytest.raises(InvalidParameter, match=rf"one item to each of the {len(people)} people"):
+        world.step(np.array([0]))
 
 
 def test_the_world_is_found_by_its_name():

@@ -84,6 +84,15 @@ def test_unknown_people_and_items_are_refused(rng):
         world.step(np.array([2]))
 
 
+def test_a_step_shows_one_item_to_each_person_of_the_session(rng):
+    world = TwoUsersWorld()
+    with pytest.raises(InvalidParameter, match="one item to each of the 0 people"):
+        world.step(np.array([0]))
+    world.reset(np.array([0, 1, 1]), rng)
+    with pytest.raises(InvalidParameter, match=r"of the 3 people of the session, got 2\. Call res"):
+        world.step(np.array([0, 0]))
+
+
 # what they answer
 
 

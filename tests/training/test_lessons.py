@@ -57,7 +57,7 @@ class WrittenWorld:
         assert len(items) == len(self.users)
         rewards = [self.people[u][0][min(self.steps, 9)] for u in self.users]
         self.steps += 1
-        at_end = np.array([self.people[u][1] <= self.steps for u in self.users])
+        at_end = np.array([self.people[u][1] == self.steps for u in self.users])
         left = np.array([self.people[u][2] for u in self.users])
         return np.array(rewards, dtype=np.float64), at_end & left, at_end & ~left
 
@@ -122,8 +122,8 @@ def test_histories_grow_by_clicks_only():
 def test_the_model_chooses_by_the_history_after_the_click_and_before_it_learns():
     model, _ = _played()
     assert len(model.asked) == 4  # the first choice, and one after each of three steps
-    users, k, history = model.asked[1]
-    assert k == 1
+    assert {k for _, k, _ in model.asked} == {1}
+    users, _, history = model.asked[1]
     by_user = dict(zip(users.tolist(), history.tolist(), strict=True))
     assert by_user == {0: [3, 0], 1: [-1, -1]}
 
@@ -192,6 +192,17 @@ def test_a_model_without_a_discount_has_none():
     assert all(set(steps.discounts) == {0.0} for steps in told)
     assert record["q_change"] is None
     assert told[0].histories.shape == (2, 0)
+
+
+def test_the_people_of_a_round_are_drawn_from_its_stream():
+    model = Recording(30, 5)
+    model.script = [dict.fromkeys(range(30), 0)] * 3
+    world = WrittenWorld({user: ([0.0] * 10, 1, True) for user in range(30)})
+    lesson = SimulatedEpisodes(world, np.full((30, 2), -1), seed=5, n_sessions=10)
+    lesson.teach(model, 7)
+    expected = stream(5, "episode", 7).choice(30, size=10, replace=False)
+    assert model.taught[0].users.tolist() == expected.tolist()
+    assert SimulatedEpisodes(world, np.full((30, 2), -1), seed=5).n_sessions == 64
 
 
 # from a log

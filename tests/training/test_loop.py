@@ -132,7 +132,10 @@ def test_the_metric_that_was_asked_for_decides(tmp_path):
 
 
 def test_a_metric_that_nobody_measures_is_named(tmp_path):
-    with pytest.raises(UnknownName, match=r"named 'ndgc@10'\. Did you mean 'ndcg@10'\?"):
+    with pytest.raises(
+        UnknownName,
+        match=r"^No metric of the validation part named 'ndgc@10'\. Did you mean 'ndcg@10'\?",
+    ):
         _train(tmp_path, [0.1], metric="ndgc@10")
 
 
@@ -158,6 +161,12 @@ def test_a_best_model_of_another_training_is_not_mistaken_for_ones_own(tmp_path)
 
 
 # early stopping
+
+
+def test_looks_without_any_value_use_up_the_patience(tmp_path):
+    _, state, seen = _train(tmp_path, [float("nan")] * 4, patience=2)
+    assert len(seen) == 2
+    assert state.stopped_early
 
 
 @pytest.mark.parametrize(
@@ -214,7 +223,7 @@ def test_without_a_checkpoint_training_starts_afresh(tmp_path):
     model = _model()
     resumed, state = Checkpoints(tmp_path, "counting").resume(model)
     assert resumed is model
-    assert state == TrainingState()
+    assert state == TrainingState(0, None, 0, 0, False, [])
 
 
 def test_clearing_removes_both_files_and_nothing_else(tmp_path):

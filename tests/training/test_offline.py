@@ -97,9 +97,14 @@ def test_one_row_is_first_and_last_at_once():
 
 
 def test_equal_timestamps_keep_each_persons_order():
-    steps = logged_steps(_log([(0, 1, 1, 7), (0, 2, 1, 7), (0, 3, 1, 7)]), 1)
-    assert steps.items.tolist() == [1, 2, 3]
-    assert steps.next_items.tolist() == [2, 3, -1]
+    items = [(7 * row) % 6 for row in range(60)]
+    rows = [(0, item, 1.0, row % 2) for row, item in enumerate(items)]
+    rows.sort(key=lambda row: row[3])  # two moments of 30 rows each: a small sort is always stable
+    steps = logged_steps(_log(rows), 1)
+    assert steps.items.tolist() == [row[1] for row in rows]
+    assert steps.next_items.tolist() == [*(row[1] for row in rows[1:]), -1]
+    apart = logged_steps(_log([(0, 1, 1.0, 5)] * 30 + [(2, 2, 1.0, 5)] * 30), 1)
+    assert apart.users.tolist() == [0] * 30 + [2] * 30
 
 
 @given(st.integers(0, 10_000), st.integers(1, 5))

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from recloop.errors import InvalidParameter
 from recloop.types import BoolArray, FloatArray, IntArray
 from recloop.utils.checks import check_between, check_codes, check_count
 
@@ -51,6 +52,11 @@ class PreferenceWorld:
     def step(self, items: IntArray) -> tuple[FloatArray, BoolArray, BoolArray]:
         """Show one item to each: rewards (B,) 0 or 1, terminated (B,), truncated (B,)."""
         items = check_codes("PreferenceWorld", "items", items, self.n_items)
+        if len(items) != len(self._users):
+            raise InvalidParameter(
+                f"PreferenceWorld: a step shows one item to each of the {len(self._users)} people "
+                f"of the session, got {len(items)}. Call reset to begin a session of others."
+            )
         chances = self._clipped(
             np.einsum(
                 "bf,bf->b", self.params.user_factors[self._users], self.params.item_factors[items]

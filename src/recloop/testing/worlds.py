@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from recloop.errors import InvalidParameter
 from recloop.types import BoolArray, FloatArray, IntArray
 from recloop.utils.checks import check_codes
 
@@ -46,6 +47,11 @@ class AbstractProbeWorld(ABC):
     def step(self, items: IntArray) -> tuple[FloatArray, BoolArray, BoolArray]:
         """Show one item to each: rewards (B,), terminated (B,), truncated (B,)."""
         items = check_codes(type(self).__name__, "items", items, self.n_items)
+        if len(items) != len(self._users):
+            raise InvalidParameter(
+                f"{type(self).__name__}: a step shows one item to each of the {len(self._users)} "
+                f"people of the session, got {len(items)}. Call reset to begin a session of others."
+            )
         rewards = self.respond(items)
         self._step += 1
         ended = np.full(len(items), self._step >= self.horizon)
