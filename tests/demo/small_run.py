@@ -58,7 +58,10 @@ def results() -> dict[str, Any]:
             "metric": "ndcg@2",
             "ks": [1, 2],
             "split": "temporal",
-            "words": ["ndcg@k = sum over r of h_r / log2(r + 1).", "Seen items are left out."],
+            "words": [
+                "Recall: hits / relevant items. NDCG: binary gains, ideal of min(k, relevant).",
+                "Seen items are left out.",
+            ],
         },
         "data": {
             "source": "films.csv",
@@ -86,7 +89,7 @@ def results() -> dict[str, Any]:
                 "wins": 2,
                 "ties": 1,
                 "losses": 0,
-                "n_users": 3,
+                "n": 3,
                 "verdict": "better",
             }
         ],

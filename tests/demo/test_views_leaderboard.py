@@ -51,7 +51,7 @@ def test_the_table_repeats_every_number_with_its_interval():
     assert rows[1][0].below == "baseline, fitted"
     assert head[1].remark == (
         "How near the top the right items stand: 1 is a perfect order, 0 finds none. "
-        "ndcg@k = sum over r of h_r / log2(r + 1)."
+        "Here: binary gains, ideal of min(k, relevant)."
     )
 
 
@@ -89,7 +89,7 @@ def test_comparisons_show_verdict_difference_and_counts():
         ("better", ""),
         ("+0.1321", "+0.0200 to +0.2400"),
         ("0.024", "uncorrected 0.012"),
-        ("2 / 1 / 0", "of 3"),
+        ("2 / 1 / 0", "of 3 people"),
     ]
 
 
@@ -107,6 +107,9 @@ def test_the_run_is_told_in_a_line():
 
 def test_a_metric_nobody_explained_says_so():
     assert meaning("zeal@3") == ""
-    assert definition("zeal@3", []) == "zeal@3: see the protocol below."
+    assert definition("zeal@3", []) == "zeal@3: see how it was measured, below."
     assert definition("ndcg@2", []) == meaning("ndcg@2")
-    assert ("recall@2", meaning("recall@2")) in views.meanings(results(), 2)
+    assert ("coverage@2", meaning("coverage@2")) in views.meanings(results(), 2)
+    assert definition("hit_rate@2", ["A: b. Hit rate: any hit. MRR: c."]) == (
+        meaning("hit_rate@2") + " Here: any hit."
+    )

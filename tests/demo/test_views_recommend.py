@@ -144,6 +144,7 @@ def test_scores_share_their_digits():
     assert views.numbers([0.5, 1 / 3]) == ["0.5000", "0.3333"]
     assert views.numbers([512.25, 3.0]) == ["512.2", "3.0"]
     assert views.numbers([0.5, 0.0, 2e-7]) == ["0.5000", "0.0000", "2e-07"]
+    assert views.numbers([0.5, -4e-16]) == ["0.5000", "0.0000"]
     assert views.numbers([]) == []
 
 

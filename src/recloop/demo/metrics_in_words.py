@@ -1,5 +1,6 @@
 """Every metric in a sentence for a newcomer, with the run's own formula behind it."""
 
+import re
 from collections.abc import Sequence
 
 PLAIN = {
@@ -15,7 +16,7 @@ PLAIN = {
     "novelty": "How rare the shown items are, in bits: one bit more is half as many takers.",
     "mean_popularity": "How many people took the shown items in training, on average.",
     "serendipity": "Right items that this person was likelier to want than anyone else.",
-    "sufficient": "The share of people who got a full list.",
+    "sufficient_reco": "The share of people who got a full list.",
 }
 
 
@@ -25,9 +26,8 @@ def meaning(metric: str) -> str:
 
 
 def definition(metric: str, words: Sequence[str]) -> str:
-    """What `metric` means: the plain sentence, and the formula found in `words`."""
-    name = metric.partition("@")[0]
-    formula = next((text for text in words if text.startswith(f"{name}@k ")), "")
-    return " ".join(part for part in (meaning(metric), formula) if part) or (
-        f"{metric}: see the protocol below."
-    )
+    """What `metric` means: the plain sentence, and the formula that the run's `words` give it."""
+    label = re.escape(metric.partition("@")[0].replace("_", " "))
+    found = re.search(rf"\b{label}: ([^.]+)\.", " ".join(words), re.IGNORECASE)
+    parts = [meaning(metric), f"Here: {found[1]}." if found else ""]
+    return " ".join(part for part in parts if part) or f"{metric}: see how it was measured, below."

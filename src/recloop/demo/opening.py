@@ -2,6 +2,7 @@
 
 import functools
 import logging
+import shlex
 from collections.abc import Callable
 
 import streamlit as st
@@ -54,7 +55,7 @@ def _draw_empty(reason: str, folder: str) -> None:
     st.title("Nothing to show yet")
     st.info(plain(reason))
     st.markdown("A run trains the models and judges them; then this page shows it. Make one:")
-    st.code(COMMAND.format(folder=folder or "outputs"), language="bash")
+    st.code(COMMAND.format(folder=shlex.quote(folder or "outputs")), language="bash")
     st.markdown(
         "Then reload this page. If your run stands elsewhere, name its folder in the sidebar, or "
         "start with `recloop demo --run FOLDER`."

@@ -109,7 +109,7 @@ def comparison_table(results: Results) -> tuple[list[Cell], list[list[Cell]]]:
             Cell(f"{row['p_holm']:.3g}", below=f"uncorrected {row['p_value']:.3g}"),
             Cell(
                 f"{row['wins']:,} / {row['ties']:,} / {row['losses']:,}",
-                below=f"of {row['n_users']:,}",
+                below=f"of {row['n']:,} people",
             ),
         ]
         for row in results["comparisons"]

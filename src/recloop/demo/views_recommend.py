@@ -12,6 +12,7 @@ from recloop.demo.markup import Line
 from recloop.types import IntArray, Interactions
 from recloop.utils.topk import top_k
 
+NOISE = 1e-12  # what rounding leaves of a score that is 0
 FIRST_DATE = 1e8  # seconds; below this (1973) a timestamp is a step number, not a date
 
 
@@ -145,7 +146,8 @@ def numbers(scores: Sequence[float]) -> list[str]:
     digits = 4 if max(abs(score) for score in scores) < 100 else 1
     least = 0.5 * 10**-digits
     return [
-        f"{score:.0e}" if 0 < abs(score) < least else f"{score:,.{digits}f}" for score in scores
+        f"{score:.0e}" if NOISE < abs(score) < least else f"{score:,.{digits}f}"
+        for score in (0.0 if abs(score) < NOISE else score for score in scores)
     ]
 
 
