@@ -1,0 +1,55 @@
+"""Every configuration that ships can be read, and its models can be built and trained."""
+
+from pathlib import Path
+
+import pytest
+
+from recloop.experiment import load_config, run_experiment
+from recloop.experiment.build import entries
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+LEADERBOARD = {"random", "popular", "item_knn", "ease", "als", "markov"}
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_configuration_builds_its_models_beside_every_baseline(path):
+    rows = entries(load_config(path))
+    assert {row.name for row in rows} >= LEADERBOARD
+    assert all(row.build(3, 4, 0).n_items == 4 for row in rows)
+
+
+def test_the_default_compares_every_kind_of_agent():
+    kinds = {row.type for row in entries(load_config(CONFIGS[0].parent / "default.yaml"))}
+    assert kinds >= LEADERBOARD | {"q_learning", "sarsa", "dqn", "contextual_bandit"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["default", "bandits", "dqn"])
+def test_a_configuration_runs_on_a_tiny_setting(name, tmp_path):
+    small = [
+        "data.synthetic={n_users: 40, n_items: 30, sparsity: 0.6}",
+        "training.n_episodes=3",
+        "training.eval_freq=2",
+        "evaluation.n_resamples=100",
+    ]
+    config = load_config(CONFIGS[0].parent / f"{name}.yaml", small)
+    folder = run_experiment(config, tmp_path / "out", data_dir=tmp_path / "data")
+    assert len(folder.metrics()["models"]) == len(entries(config))
+
+
+@pytest.mark.slow
+@pytest.mark.real
+def test_movielens_meets_the_reference_figures(real_data, tmp_path):
+    overrides = [f"data.path={real_data / 'ml-100k' / 'raw'}", "training.n_seeds=1"]
+    config = load_config(CONFIGS[0].parent / "movielens-100k.yaml", overrides)
+    folder = run_experiment(config, tmp_path / "out", data_dir=tmp_path / "data")
+    found = {row["name"]: row["metrics"]["ndcg@10"] for row in folder.metrics()["models"]}
+    assert found["ease"]["mean"] == pytest.approx(0.0740, abs=0.003)
+    assert found["markov"]["mean"] == pytest.approx(0.0795, abs=0.003)
+    assert found["popular"]["mean"] == pytest.approx(0.0451, abs=0.003)
+    assert found["item_knn"]["mean"] == pytest.approx(0.0556, abs=0.003)
+    assert found["q-last"]["mean"] == found["markov"]["mean"]
+    assert found["q-recent"]["mean"] >= 0.095
+    assert found["dqn"]["mean"] >= 0.095
+    assert found["bandit"]["mean"] >= 0.095
+    assert found["ease"]["n"] == 940
