@@ -42,4 +42,4 @@ def test_a_model_is_saved_under_the_name_by_which_it_is_asked_for(name):
 def test_baselines_are_fitted_and_those_that_draw_say_so(name):
     made = model_class(name)
     assert made.learns == "fit"
-    assert getattr(made, "draws", False) is (name in ("als", "random"))
+    assert made(3, 4).draws is (name in ("als", "random"))

@@ -334,6 +334,16 @@ def test_one_person_alone_gets_the_answer_of_the_batch(rng, layout):
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_equal_items_tie_exactly_in_any_batch(layout):
+    model = ContextualBanditRecommender(50, 60, 9, layout=layout)
+    users = np.arange(50)
+    acting = model.acting_scores(users, None, None)
+    assert (acting == acting[:, :1]).all()
+    assert (model.acting_scores(users[7:8], None, None) == acting[7]).all()
+    assert (model.scores(users) == 0).all()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_saved_bandit_continues_as_the_same(rng, layout, tmp_path):
     model = bandit(layout, rng, epsilon=0.3)
     model.update_batch(answers(rng, 20, "shown"))

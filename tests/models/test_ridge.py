@@ -62,6 +62,15 @@ def test_variances_by_hand():
     assert variances == pytest.approx(np.array([[5 / 6, 1], [1 / 2, 2]]))
 
 
+def test_equal_arms_tie_exactly_wherever_they_stand_and_however_many_are_asked_for(rng):
+    table = np.tile(rng.standard_normal(7), (13, 1))
+    rows = rng.standard_normal((5, 7))
+    together = ridge.all_products(rows, table)
+    assert together == pytest.approx(rows @ table.T)
+    assert (together == together[:, :1]).all()
+    assert (ridge.all_products(rows[3:4], table) == together[3]).all()
+
+
 def test_the_bonus_is_alpha_deviations_and_rounding_below_zero_is_zero():
     bonus = ridge.confidence_bonus(np.array([0.25, 4.0, -1e-18]), 3.0)
     assert bonus.tolist() == [1.5, 6, 0]

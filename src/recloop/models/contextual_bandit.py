@@ -186,10 +186,10 @@ class ContextualBanditRecommender(AbstractRecommender):
         """(B, n_items) predicted reward, without the bonus."""
         moment = self._contexts(users, context)
         if moment is not None and self.layout == "disjoint":
-            return _settled(moment @ self.weights.T)
+            return ridge.all_products(moment, self.weights)
         features = self._features()
         rows = features.rows(users, self._histories(users, history), moment)
-        return _settled(features.products(rows, self.weights[0]))
+        return features.products(rows, self.weights[0])
 
     def acting_scores(
         self, users: IntArray, context: FloatArray | None, history: IntArray | None
@@ -198,13 +198,13 @@ class ContextualBanditRecommender(AbstractRecommender):
         moment = self._contexts(users, context)
         if moment is not None and self.layout == "disjoint":
             variances = ridge.quadratic_forms(self.inverse, moment)
-            predicted = moment @ self.weights.T
-            return _settled(predicted + ridge.confidence_bonus(variances, self.alpha))
+            predicted = ridge.all_products(moment, self.weights)
+            return predicted + ridge.confidence_bonus(variances, self.alpha)
         features = self._features()
         rows = features.rows(users, self._histories(users, history), moment)
         variances = features.quadratic_forms(rows, self.inverse[0])
         predicted = features.products(rows, self.weights[0])
-        return _settled(predicted + ridge.confidence_bonus(variances, self.alpha))
+        return predicted + ridge.confidence_bonus(variances, self.alpha)
 
     # How it learns
 
@@ -309,8 +309,3 @@ class ContextualBanditRecommender(AbstractRecommender):
             self._same_shape(path, name, getattr(self, name), (self.n_arms, width, width))
         for name in ("reward_sums", "weights"):
             self._same_shape(path, name, getattr(self, name), (self.n_arms, width))
-
-
-def _settled(scores: FloatArray) -> FloatArray:
-    """Scores that differ only by the rounding of a matrix product are equal: ties stay ties."""
-    return np.round(scores, 12)

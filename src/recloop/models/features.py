@@ -17,6 +17,7 @@ import numpy as np
 
 from recloop.errors import InvalidParameter
 from recloop.models.cooccurrence import mixed_rows, mixed_rows_without
+from recloop.models.ridge import all_products
 from recloop.types import FloatArray, IntArray, Interactions
 from recloop.utils.checks import check_finite
 from recloop.utils.sparse import SparseMatrix
@@ -86,7 +87,7 @@ class PairFeatures:
         """(B, n_items) phi . weights of each row with every item."""
         crossed, plane_weights = weights[:-N_PLANES], weights[-N_PLANES:]
         table = crossed.reshape(-1, self.item_table.shape[1])
-        result = rows.people @ table @ self.item_table.T
+        result = all_products(all_products(rows.people, table.T), self.item_table)
         for plane, weight in zip(rows.planes, plane_weights, strict=True):
             result += weight * plane.toarray()
         return result
@@ -110,12 +111,16 @@ class PairFeatures:
         n_item_features = self.item_table.shape[1]
         n_people = rows.people.shape[1]
         crossed = inverse[:-N_PLANES, :-N_PLANES].reshape((n_people, n_item_features) * 2)
-        of_row = np.einsum("bq,qgrh,br->bgh", rows.people, crossed, rows.people, optimize=True)
-        result = np.stack([(self.item_table @ one * self.item_table).sum(axis=1) for one in of_row])
+        half = np.einsum("bq,qgrh->bgrh", rows.people, crossed)
+        of_row = np.einsum("bgrh,br->bgh", half, rows.people)
+        result = np.stack(
+            [(all_products(self.item_table, one) * self.item_table).sum(axis=1) for one in of_row]
+        )
         planes = [plane.toarray() for plane in rows.planes]
         for j, plane in enumerate(planes):
             between = inverse[:-N_PLANES, j - N_PLANES].reshape(n_people, n_item_features)
-            result += 2.0 * plane * (rows.people @ between @ self.item_table.T)
+            of_item = all_products(all_products(rows.people, between.T), self.item_table)
+            result += 2.0 * plane * of_item
             for k, other in enumerate(planes):
                 result += inverse[j - N_PLANES, k - N_PLANES] * plane * other
         return result

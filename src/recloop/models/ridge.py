@@ -61,11 +61,20 @@ def solutions(inverse: FloatArray, reward_sums: FloatArray) -> FloatArray:
     return np.matmul(inverse, reward_sums[:, :, None])[:, :, 0]
 
 
+def all_products(rows: FloatArray, table: FloatArray) -> FloatArray:
+    """(B, n) x . y of every row x (B, d) with every y of `table` (n, d).
+
+    Rounding depends on the pair alone. BLAS rounds by place and size of the batch, and at the
+    start, when all arms are equal, rounding would choose.
+    """
+    return np.einsum("bd,nd->bn", rows, table)
+
+
 def quadratic_forms(inverse: FloatArray, contexts: FloatArray) -> FloatArray:
     """(B, n) x^T A^-1 x of every context (B, d) under every arm's A^-1 (n, d, d)."""
     n_rows, width = contexts.shape
     outer = (contexts[:, :, None] * contexts[:, None, :]).reshape(n_rows, width * width)
-    return outer @ inverse.reshape(len(inverse), width * width).T
+    return all_products(outer, inverse.reshape(len(inverse), width * width))
 
 
 def confidence_bonus(variances: FloatArray, alpha: float) -> FloatArray:
