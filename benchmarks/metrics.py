@@ -144,7 +144,7 @@ def _recloop_frames(lists, truth):
 
 
 def _rectools(lists, truth):
-    from rectools import Columns, metrics
+    from rectools import Columns, metrics  # pyright: ignore[reportMissingImports]
 
     made = {}
     for k in KS:
@@ -219,10 +219,11 @@ def compare(arguments: argparse.Namespace) -> dict:
 
 def report(results: dict[str, dict], arguments: argparse.Namespace) -> None:
     """Print times, ratios to the script and to the peer, and check that values agree."""
+    order = "shuffled" if arguments.shuffled else "in order"
     print(
         f"{arguments.users:,} people x top {N_LISTED} x {N_RELEVANT} relevant of "
-        f"{arguments.items:,} items, 18 numbers, rows {'shuffled' if arguments.shuffled else 'in order'}"
-        f"; Python {platform.python_version()}, numpy {np.__version__}, {platform.machine()}"
+        f"{arguments.items:,} items, 18 numbers, rows {order}; "
+        f"Python {platform.python_version()}, numpy {np.__version__}, {platform.machine()}"
     )
     script = results["script"]
     for name, got in results.items():
@@ -231,7 +232,8 @@ def report(results: dict[str, dict], arguments: argparse.Namespace) -> None:
             f"{got['seconds'] / script['seconds']:6.2f} x the script"
         )
     for name in ("arrays", "frames"):
-        worst = max(abs(results[name]["values"][key] - script["values"][key]) for key in script["values"])
+        values = results[name]["values"]
+        worst = max(abs(values[key] - script["values"][key]) for key in script["values"])
         assert worst < 1e-12, f"{name} differs from the script by {worst}"
     print("values of recloop and of the script are equal to 1e-12")
     if "rectools" in results:
@@ -246,7 +248,7 @@ def report(results: dict[str, dict], arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """Read the options; as a child, run one contender."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--users", type=int, default=100_000)
     parser.add_argument("--items", type=int, default=10_000)
     parser.add_argument("--runs", type=int, default=3, help="runs in each process")

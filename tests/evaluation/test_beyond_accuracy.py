@@ -87,6 +87,20 @@ def test_group_values_are_those_of_plain_loops(rng):
             assert coverage_left[user, 0] == pytest.approx(len(others) / catalogue.sum())
 
 
+def test_without_their_only_follower_the_most_shown_item_stays_first():
+    # exposures 1 and 2 of three items: without a person of item 1, 1 1 0; without that of 0, 0 2 0
+    _, left_out = beyond.gini(np.array([[1], [1], [0]]), [1], np.ones(3, dtype=np.bool_))
+    assert left_out[:, 0] == pytest.approx([2 / 6, 2 / 6, 4 / 6])
+
+
+def test_gini_without_a_person_leaves_out_only_what_they_were_shown():
+    # exposures 2 1 1, total 4; without the short list of item 0: 1 1 1, without the other: 1 0 0
+    lists = np.array([[0, -1, -1], [0, 1, 2]])
+    _, left_out = beyond.gini(lists, [3], np.ones(3, dtype=np.bool_))
+    # weights -2 0 2 of 1 1 2 give 2; item 0 weighs 2, items 1 and 2, the lowest, -2 each
+    assert left_out[:, 0] == pytest.approx([(2 - 2) / (3 * 3), (2 - 2 + 4) / (3 * 1)])
+
+
 def test_gini_without_a_person_is_exact_for_lists_of_one(rng):
     lists = rng.integers(0, 5, size=(12, 1))
     _, left_out = beyond.gini(lists, [1], np.ones(6, dtype=np.bool_))
@@ -105,6 +119,10 @@ def test_diversity_is_the_mean_distance_over_pairs():
     assert beyond.diversity(lists, [2, 3, 9], FEATURES) == pytest.approx(
         np.array([[0, 2 / 3, 2 / 3], [1, (1 + 2 * (1 - r)) / 3, (1 + 2 * (1 - r)) / 3]])
     )
+
+
+def test_a_hole_in_a_list_does_not_touch_its_diversity():
+    assert beyond.diversity(np.array([[0, -1, 2]]), [3], FEATURES).tolist() == [[1.0]]
 
 
 def test_diversity_of_opposite_items_is_two():

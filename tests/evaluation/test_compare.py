@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from recloop.errors import InvalidParameter
+from recloop.evaluation import intervals
 from recloop.evaluation.compare import Comparison, compare, corrected, holm, sign_flip_p_value
 from recloop.evaluation.intervals import bootstrap_interval
 from recloop.utils.seeding import stream
@@ -30,7 +31,7 @@ def test_nan_on_either_side_leaves_a_person_out():
 
 
 def test_interval_and_p_value_come_from_streams_of_the_seed():
-    ours, theirs = np.array([0.0, 1.0, 3.0, 2.0]), np.array([1.0, 1.0, 1.0, 1.0])
+    ours, theirs = stream(0, "ours").random(40), stream(0, "theirs").random(40)
     found = compare(ours, theirs, seed=5, n_resamples=300, confidence=0.8)
     low, high = bootstrap_interval(
         ours - theirs, stream(5, "compare", "bootstrap"), confidence=0.8, n_resamples=300
@@ -39,6 +40,18 @@ def test_interval_and_p_value_come_from_streams_of_the_seed():
     assert found.p_value == sign_flip_p_value(ours - theirs, stream(5, "compare", "signs"), 300)
     assert found == compare(ours, theirs, seed=5, n_resamples=300, confidence=0.8)
     assert found.confidence == 0.8
+    usual = compare(ours, theirs)
+    assert usual == compare(ours, theirs, seed=0, n_resamples=2000, confidence=0.95)
+    assert usual.p_value == sign_flip_p_value(ours - theirs, stream(0, "compare", "signs"))
+
+
+def test_signs_are_drawn_in_portions_and_all_of_them_count(monkeypatch):
+    differences = np.array([1.0, 2.0, 4.0])
+    at_once = sign_flip_p_value(differences, stream(0, "x"), 64)
+    monkeypatch.setattr(intervals, "DRAWS_AT_ONCE", 24)  # eight at a time: int8 draws split evenly
+    by_portions = sign_flip_p_value(differences, stream(0, "x"), 64)
+    assert by_portions == pytest.approx(at_once, abs=0.2)
+    assert by_portions > 8 / 65
 
 
 def test_several_seeds_are_averaged_for_each_person_first():
@@ -73,7 +86,7 @@ def test_confidence_lies_between_zero_and_one(confidence):
 def test_holm_raises_the_smallest_most_and_never_falls():
     # sorted .01 .02 .03 .04: times 4, 3, 2, 1 -> .04 .06 .06 .04, then never falling
     assert holm([0.04, 0.01, 0.03, 0.02]) == pytest.approx([0.06, 0.04, 0.06, 0.06])
-    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert holm([0.6, 0.9]) == pytest.approx([1.0, 1.0])
     assert holm([0.2]) == pytest.approx([0.2])
     assert holm([]).tolist() == []
 

@@ -70,7 +70,7 @@ def test_the_bootstrap_takes_percentiles_of_resampled_means():
 
 
 def test_the_default_is_a_thousand_resamples_at_95_percent(rng):
-    values = np.arange(10.0)
+    values = stream(0, "values").random(10)
     means = values[stream(1, "x").integers(10, size=(1000, 10))].mean(axis=1)
     assert bootstrap_interval(values, stream(1, "x")) == pytest.approx(
         tuple(np.quantile(means, [0.025, 0.975]))
@@ -98,10 +98,13 @@ def test_portions_need_at_least_one_resample():
 
 
 def test_a_paired_interval_resamples_the_same_people_for_both():
-    ours, theirs = np.array([0.0, 1.0, 9.0]), np.array([1.0, 1.0, 8.0])
+    ours, theirs = stream(0, "ours").random(30), stream(0, "theirs").random(30)
     assert paired_bootstrap_interval(
         ours, theirs, stream(0, "x"), n_resamples=50, confidence=0.5
     ) == bootstrap_interval(ours - theirs, stream(0, "x"), n_resamples=50, confidence=0.5)
+    assert paired_bootstrap_interval(ours, theirs, stream(0, "x")) == bootstrap_interval(
+        ours - theirs, stream(0, "x"), n_resamples=1000
+    )
     # a constant gain is known exactly, however much people differ
     assert paired_bootstrap_interval(theirs + 0.25, theirs, stream(0, "x")) == (0.25, 0.25)
 

@@ -53,6 +53,11 @@ def test_empty_lists_become_one_empty_place():
     assert lists.tolist() == [[-1], [-1]]
 
 
+def test_without_repeats_every_row_is_looked_at_alone():
+    assert not has_repeats(np.array([[0, 1], [1, 0]]))
+    assert without_repeats("x", np.array([[0, 1], [0, 1]]), "raise").tolist() == [[0, 1], [0, 1]]
+
+
 def test_lists_without_repeats_stay_as_they_are():
     assert checked_lists("x", [[4, 0], [-1, -1]], TWO_PEOPLE).tolist() == [[4, 0], [-1, -1]]
 

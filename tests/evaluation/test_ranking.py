@@ -246,6 +246,26 @@ def test_bad_cut_offs_and_shapes_are_refused():
         accuracy([[1], [2]], ONE, [1])
 
 
+def test_formulas_have_the_defaults_of_the_definitions():
+    hits, sizes, ks = np.array([[True, False, True]]), np.array([5]), [2, 3]
+    found = ranking.hits_within(hits, ks)
+    assert ranking.recall(found, sizes, ks).tolist() == [[1 / 5, 2 / 5]]
+    assert ranking.average_precision(hits, sizes, ks) == pytest.approx(
+        np.array([[1 / 2, (1 + 2 / 3) / 3]])
+    )
+    best = 1 + 1 / LOG3
+    assert ranking.ndcg(hits, sizes, ks) == pytest.approx(
+        np.array([[1 / best, 1.5 / (best + 0.5)]])
+    )
+    sets = RelevantSets.of_pairs([0, 0], [0, 1], 1, 2, gains=[1.0, 3.0])
+    assert ranking.graded_ndcg(np.array([[0]]), sets, [1]) == pytest.approx(np.array([[1 / 3]]))
+
+
+def test_graded_values_of_nobody_are_empty():
+    nobody = RelevantSets.of_pairs([], [], 0, 1, gains=[])
+    assert ranking.graded_ndcg(np.empty((0, 2), dtype=np.int64), nobody, [1, 2]).shape == (0, 2)
+
+
 def test_hits_within_counts_and_stays_beyond_the_list():
     hits = np.array([[True, False, True], [False, False, False]])
     assert ranking.hits_within(hits, [1, 2, 3, 7]).tolist() == [[1, 1, 2, 2], [0, 0, 0, 0]]

@@ -47,8 +47,8 @@ def test_exploration_rate_is_the_share_of_choices_drawn_at_random():
 
 
 def test_exploration_rate_reads_every_slot_of_decisions():
-    decisions = [decision("explore", "greedy", "greedy"), decision("explore")]
-    assert exploration_rate(decisions) == 0.5
+    decisions = [decision("explore", "greedy", "greedy"), decision("greedy")]
+    assert exploration_rate(decisions) == 0.25
 
 
 def test_exploration_rate_without_choices_is_undefined():
@@ -63,12 +63,14 @@ def test_convergence_is_the_change_over_the_size_of_what_was_there():
 
 
 def test_convergence_from_zeros_is_one_if_anything_moves():
-    assert convergence([[0, 0], [0, 0], [0, 3], [0, 0]]).tolist() == [0.0, 1.0, 1.0]
+    assert convergence([[0, 0], [0, 0], [0, 0.3], [0, 0]]).tolist() == [0.0, 1.0, 1.0]
 
 
 def test_convergence_needs_two_snapshots_of_one_shape():
     assert convergence([[1.0]]).tolist() == []
     assert convergence([]).tolist() == []
+    with pytest.raises(InvalidParameter, match="convergence: snapshots must be finite numbers"):
+        convergence([[1.0], [np.inf]])
     with pytest.raises(
         InvalidParameter, match=r"convergence: snapshots must have one shape, got \(1,\), \(2,\)\."
     ):

@@ -53,10 +53,11 @@ def test_rows_stand_in_the_order_of_metrics_then_cut_offs():
 
 
 def test_the_bootstrap_uses_the_stream_of_the_seed():
+    values = stream(0, "values").random(25)
     chosen = Intervals("bootstrap", confidence=0.8, n_resamples=70, seed=4)
-    (row,) = person_rows({"mrr": VALUES[:, :1]}, [1], chosen)
+    (row,) = person_rows({"mrr": values[:, None]}, [1], chosen)
     expected = bootstrap_interval(
-        np.array([0.2, 0.4, 0.9]),
+        values,
         stream(4, "evaluation", "bootstrap"),
         confidence=0.8,
         n_resamples=70,
@@ -79,6 +80,13 @@ def test_normal_intervals_are_cut_to_what_the_metric_can_be(metric, low, high):
     row = person_rows({metric: values[:, None]}, [1], Intervals())[0]
     assert row["ci_low"] == low
     assert row["ci_high"] == pytest.approx(high, abs=1e-3)
+
+
+def test_an_interval_beyond_the_range_shrinks_to_its_end():
+    row = person_rows({"mrr": np.array([[1.5], [1.6]])}, [1], Intervals())[0]
+    assert (row["ci_low"], row["ci_high"]) == (1.0, 1.0)
+    row = person_rows({"mrr": np.array([[-1.5], [-1.6]])}, [1], Intervals())[0]
+    assert (row["ci_low"], row["ci_high"]) == (0.0, 0.0)
 
 
 def test_confidence_widens_a_normal_interval():

@@ -140,9 +140,8 @@ def _mean_shown(values: FloatArray, lists: IntArray, ks: Sequence[int]) -> Float
 
 
 def _looked_up(values: np.ndarray, lists: IntArray, empty: float) -> np.ndarray:
-    return np.append(values, np.asarray(empty, dtype=values.dtype))[lists]  # -1 finds the last
+    return np.append(values, values.dtype.type(empty))[lists]  # -1 finds the last
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> FloatArray:
-    whole = np.asarray(whole, dtype=np.float64)
-    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)
+    return np.divide(part, whole, out=np.full(np.shape(whole), np.nan), where=whole > 0)

@@ -183,13 +183,13 @@ def accuracy(
 
 
 def _settled(metric: str, values: FloatArray, definitions: Definitions) -> FloatArray:
-    undefined = np.isnan(values)
+    undefined = np.isnan(values[:, 0])  # at every k or at none
     if definitions.undefined == "zero":
         values[undefined] = 0.0
     elif definitions.undefined == "raise" and undefined.any():
         raise InvalidParameter(
-            f"accuracy: {metric} is undefined for {undefined.any(axis=1).sum()} of {len(values)} "
-            f"people (the first is row {np.argmax(undefined.any(axis=1))}): nothing is relevant "
-            "to them. Leave them out, or use undefined='skip' or 'zero'."
+            f"accuracy: {metric} is undefined for {undefined.sum()} of {len(values)} people (the "
+            f"first is row {np.argmax(undefined)}): nothing is relevant to them. Leave them out, "
+            "or use undefined='skip' or 'zero'."
         )
     return values

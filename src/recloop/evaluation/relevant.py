@@ -93,7 +93,7 @@ class RelevantSets:
         n_rows = max(1, min(len(self), TABLE_CELLS // self.width))
         table = np.zeros(n_rows * self.width, dtype=values.dtype)
         first_cells = np.arange(n_rows)[:, None] * self.width
-        found = np.zeros(lists.shape, dtype=values.dtype)
+        found = np.empty(lists.shape, dtype=values.dtype)
         for start in range(0, len(self), n_rows):
             stop = min(start + n_rows, len(self))
             part = slice(self.bounds[start], self.bounds[stop])
