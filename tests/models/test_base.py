@@ -108,10 +108,10 @@ def test_a_model_is_a_recommender(model):
 
 
 def test_the_exploration_stream_belongs_to_seed_and_type():
-    expected = stream(5, "recording", "explore").random(2)
+    draws = stream(5, "recording", "explore").random((12, 2))
     made = Recording(2, 4, epsilon=1.0, seed=5)
     # the second draw of a slot picks among four equal items
-    assert made.recommend(0, 1) == [int(expected[1] * 4)]
+    assert [made.recommend(0, 1)[0] for _ in range(12)] == (draws[:, 1] * 4).astype(int).tolist()
 
 
 def test_a_model_without_epsilon_never_explores():
@@ -127,6 +127,15 @@ def test_the_best_come_first_and_ties_go_to_the_lower_code(model):
     assert model.recommend(0, explore=False) == [2, 1, 0, 3]
     assert model.recommend_batch(np.array([1, 0]), 2, explore=False).tolist() == [[3, 0], [2, 1]]
     assert model.recommend_batch([1], explore=False).tolist() == [[3, 0, 1, 2, *[-1] * 6]]
+
+
+def test_ten_items_are_recommended_unless_told_otherwise():
+    made = Recording(1, 12)
+    for explore in (False, True):
+        assert len(made.recommend(0, explore=explore)) == 10
+        assert made.recommend_batch([0], explore=explore).shape == (1, 10)
+    assert len(made.decide(0).items) == 10
+    assert made.choose_batch([0]).items.shape == (1, 1)
 
 
 def test_exclusions_belong_to_their_rows(model):
@@ -270,12 +279,14 @@ def test_what_is_asked_is_checked_where_it_enters(model, call, message):
 
 
 def test_an_answer_becomes_a_batch_of_one(model):
-    model.update(1, 3, 0.5, context=[1, 2], next_context=[3, 4], next_item=2, discount=0.9)
+    model.update(1, 3, 0.5, context=[1, 2], next_context=[3, 4], next_item=2, discount=1)
     (told,) = model.taught
+    for name in ("rewards", "discounts", "contexts", "next_contexts"):
+        assert getattr(told, name).dtype == np.float64
     assert told.users.tolist() == [1]
     assert told.items.tolist() == [3]
     assert told.rewards.tolist() == [0.5]
-    assert told.discounts.tolist() == [0.9]
+    assert told.discounts.tolist() == [1.0]
     assert told.next_items.tolist() == [2]
     assert told.contexts.tolist() == [[1.0, 2.0]]
     assert told.next_contexts.tolist() == [[3.0, 4.0]]
@@ -508,8 +519,9 @@ def _rewrite(path, *, drop=(), arrays=None, **header):
 )
 def test_a_file_that_does_not_fit_is_refused_with_a_sentence(saved, spoil, message):
     _rewrite(saved, **spoil)
-    with pytest.raises(DamagedFile, match=re.escape(message)):
+    with pytest.raises(DamagedFile, match=re.escape(message)) as caught:
         Recording.load(saved)
+    assert str(saved) in str(caught.value) or "counters" in spoil
 
 
 def test_an_array_of_free_length_is_taken(saved):

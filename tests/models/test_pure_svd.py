@@ -74,6 +74,27 @@ def test_a_pair_counts_once_whatever_its_weight():
     )
 
 
+def test_people_and_items_that_the_log_does_not_name_are_there():
+    model = PureSVDRecommender(6, 7, n_factors=2).fit(_log(GROUPS, 6, 7))
+    scores = model.scores(np.arange(6))
+    assert scores.shape == (6, 7)
+    np.testing.assert_allclose(scores[4:], 0.0, atol=1e-10)
+    np.testing.assert_allclose(scores[:, 5:], 0.0, atol=1e-10)
+
+
+def test_fitting_twice_gives_the_same_bytes():
+    first = PureSVDRecommender(4, 5, n_factors=2).fit(_log(GROUPS, 4, 5))
+    second = PureSVDRecommender(4, 5, n_factors=2).fit(_log(GROUPS, 4, 5))
+    for name, array in first.arrays().items():
+        np.testing.assert_array_equal(array, second.arrays()[name])
+
+
+def test_the_rank_is_free_and_the_sizes_are_not():
+    shapes = {f.name: f.metadata["shape"] for f in PureSVDRecommender._learned_fields()}
+    assert shapes == {"user_factors": ("n_users", "?"), "item_factors": ("n_items", "?")}
+    assert PureSVDRecommender(4, 5).n_factors == 50
+
+
 def test_an_empty_log_is_refused():
     with pytest.raises(InvalidData, match=r"^PureSVDRecommender: the log is empty"):
         PureSVDRecommender(4, 5).fit(_log([], 4, 5))

@@ -60,6 +60,7 @@ def test_a_probe_world_keeps_the_protocol_and_says_what_it_means(make_world, rng
         assert rewards.dtype == np.float64
         assert terminated.tolist() == [step == world.horizon] * world.n_users
         assert not truncated.any()
+        assert terminated.dtype == truncated.dtype == np.bool_
     assert len(world.meaning.split()) > 5
     assert world.must_pass
     assert world.histories(3).tolist() == [[-1, -1, -1]] * world.n_users
@@ -149,6 +150,34 @@ def test_taste_drifts_after_two_hundred_sessions(rng):
     assert 0.1 in mean_interval(after)
 
 
+def test_taste_changes_with_the_session_not_within_it():
+    class Coin:
+        def random(self, n):
+            return np.full(n, 0.5)
+
+    world = DriftingTasteWorld()
+    earned = _answers(world, Coin(), [[0]], n_sessions=202).ravel()
+    assert earned.tolist() == [1.0] * 200 + [0.0] * 2
+    assert _answers(world, Coin(), [[1]], n_sessions=1).ravel().tolist() == [1.0]
+
+
+@pytest.mark.parametrize(
+    ("make_world", "sizes"),
+    [
+        (OneItemWorld, (1, 1, 1)),
+        (TwoUsersWorld, (2, 1, 1)),
+        (TwoItemsWorld, (1, 2, 1)),
+        (TwoByTwoWorld, (2, 2, 1)),
+        (DelayedPurchaseWorld, (1, 3, 2)),
+        (DriftingTasteWorld, (1, 2, 1)),
+    ],
+)
+def test_probe_worlds_are_as_small_as_their_names_say(make_world, sizes):
+    world = make_world()
+    assert (world.n_users, world.n_items, world.horizon) == sizes
+    assert world.n_episodes in (300, 500, 600)
+
+
 # what they make of a model
 
 
@@ -158,7 +187,7 @@ def test_taste_drifts_after_two_hundred_sessions(rng):
         (OneItemWorld, [[0.79]], [[0.81]], r"its value is 0\.810"),
         (OneItemWorld, [[0.61]], [[0.59]], r"its value is 0\.590"),
         (TwoUsersWorld, [[0.8], [0.3]], [[0.8], [0.4]], r"values are 0\.800 and 0\.400"),
-        (TwoItemsWorld, [[0.2, 0.3]], [[0.3, 0.3]], r"four times"),
+        (TwoItemsWorld, [[0.2, 0.3]], [[0.3, 0.3]], r"four times .* scores are \[0\.3, 0\.3\]"),
         (TwoByTwoWorld, [[0.9, 0.1], [0.1, 0.9]], [[0.9, 0.1], [0.9, 0.1]], "user 1 item 1"),
         (TwoByTwoWorld, [[0.9, 0.1], [0.1, 0.9]], [[0.1, 0.1], [0.1, 0.9]], "user 1 item 1"),
         (DriftingTasteWorld, [[0.1, 0.2]], [[0.2, 0.2]], "liked for long"),
