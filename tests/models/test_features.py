@@ -51,6 +51,11 @@ def test_without_time_recent_popularity_is_popularity():
     assert item_table(still)[:, 2] == pytest.approx(standardised(recent[:, None])[:, 0])
 
 
+def test_what_is_recent_does_not_depend_on_the_unit_of_time():
+    in_hours = Interactions(USERS, ITEMS, np.ones(6), LOG.timestamps / 3600, 3, 4)
+    assert item_table(in_hours) == pytest.approx(item_table(LOG))
+
+
 def test_the_user_table_holds_1_and_features():
     assert user_table(LOG).tolist() == [[1], [1], [1]]
     table = user_table(LOG, np.array([[20.0], [30.0], [40.0]]))
@@ -131,11 +136,13 @@ def test_only_the_newest_items_of_the_window_made_the_own_step(features):
         expected = mixed_rows_without(features.near, HISTORIES, decay, items, 2)
         assert (plane.toarray() == expected.toarray()).all()
     # a step from 0 three items before is none of its own within a window of two
-    wider = mixed_rows_without(features.near, np.array([[1, 1, 0]]), 1.0, np.array([2]), 3)
-    narrow = features.rows_without_own_step(
-        np.array([0]), np.array([[1, 1, 0]]), None, np.array([2])
+    history, item = np.array([[1, 1, 0]]), np.array([2])
+    narrow = features.rows_without_own_step(np.array([0]), history, None, item).planes[1].toarray()
+    within_2, within_3 = (
+        mixed_rows_without(features.near, history, 0.5, item, window).toarray() for window in (2, 3)
     )
-    assert (narrow.planes[1].toarray() != wider.toarray()).any()
+    assert (narrow == within_2).all()
+    assert (narrow != within_3).any()
 
 
 def test_products_are_the_features_times_the_weights(features, rng):
