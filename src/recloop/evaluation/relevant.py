@@ -41,7 +41,8 @@ class RelevantSets:
         rows = check_codes(OWNER, "rows", rows, check_count(OWNER, "n_rows", n_rows, least=0))
         items = check_codes(OWNER, "items", items, check_count(OWNER, "n_items", n_items, least=0))
         width = n_items + 1
-        keys = rows * width + items
+        keys = rows * width
+        keys += items  # in place: memory is what this costs
         if gains is not None:
             keys, gains = _best_of_each(keys, _checked_gains(gains))
         else:
@@ -116,10 +117,10 @@ def _checked_gains(gains: ArrayLike) -> FloatArray:
 
 
 def _distinct(keys: IntArray) -> IntArray:
-    if (keys[1:] > keys[:-1]).all():
-        return keys
-    keys = np.sort(keys)
-    return keys[_is_first(keys)]
+    if not (keys[1:] > keys[:-1]).all():
+        keys.sort()
+    first = _is_first(keys)
+    return keys if first.all() else keys[first]
 
 
 def _best_of_each(keys: IntArray, gains: FloatArray) -> tuple[IntArray, FloatArray]:

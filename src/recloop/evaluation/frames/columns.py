@@ -129,7 +129,7 @@ def _codes_by_table(
     columns: list[IntArray], low: int, n_cells: int
 ) -> tuple[list[IntArray], pd.Index]:
     present = np.zeros(n_cells, dtype=np.bool_)
-    cells = [column - low for column in columns]
+    cells = [column - low if low else column for column in columns]
     for one in cells:
         present[one] = True
     if present.all():

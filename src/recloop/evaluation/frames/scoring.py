@@ -108,11 +108,12 @@ def _coded(recommended: pd.DataFrame, relevant: pd.DataFrame) -> Coded:
 def _truth(
     relevant: pd.DataFrame, coded: Coded, definitions: Definitions
 ) -> tuple[RelevantSets, int]:
-    kept, gains = np.ones(len(relevant), dtype=np.bool_), None
+    kept, gains, n_below = slice(None), None, 0
     if definitions.is_graded or definitions.threshold is not None:
         weights = numbers_of("relevant", relevant, "weight")
         if definitions.threshold is not None:
             kept = weights >= definitions.threshold
+            n_below = int((~kept).sum())
         gains = weights[kept] if definitions.is_graded else None
     truth = RelevantSets.of_pairs(
         coded.truth_users[kept],
@@ -121,7 +122,7 @@ def _truth(
         len(coded.item_ids),
         gains=gains,
     )
-    return truth, int((~kept).sum())
+    return truth, n_below
 
 
 def _lists(recommended: pd.DataFrame, coded: Coded, k: int) -> IntArray:
