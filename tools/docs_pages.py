@@ -4,8 +4,11 @@ A page joins the site by lying in its folder. The reference holds what each pack
 `__all__`, so that it cannot be out of date.
 """
 
+import sys
 from importlib import import_module
+from inspect import isfunction
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
@@ -50,7 +53,15 @@ _OPTIONS = "    options:\n      show_root_heading: false\n"
 def _package_page(name: str) -> str:
     package = import_module(f"recloop.{name}")
     parts = [f"# recloop.{name}", package.__doc__ or ""]
-    for offered in getattr(package, "__all__", []):
-        home = getattr(getattr(package, offered), "__module__", package.__name__)
-        parts.append(f"::: {home}.{offered}")
+    parts += [f"::: {_home(package, offered)}.{offered}" for offered in package.__all__]
     return "\n\n".join(parts) + "\n"
+
+
+def _home(package: ModuleType, offered: str) -> str:
+    """The module that defines a name: a class says it, a table is looked for."""
+    value = getattr(package, offered)
+    if isinstance(value, type) or isfunction(value):
+        return value.__module__
+    below = (name for name in sys.modules if name.startswith(f"{package.__name__}."))
+    holders = [name for name in sorted(below) if vars(sys.modules[name]).get(offered) is value]
+    return holders[0] if holders else package.__name__
