@@ -5,10 +5,10 @@
     make mutation ARGS="--file src/recloop/models/td.py --show"
 
 Numba's compiler is off, so that no cached kernel hides a change. A mutant is killed when a test
-fails, an import breaks, or the tests take five times as long. The survivors that no test could
-kill stand in survivors.toml with the reason. Results are kept in mutants/results.jsonl under the
-changed source: a second run tries only what is new and what survived. Exits 1 when an area kills
-less than is asked for.
+fails, an import breaks, or the tests take five times the processor time. The survivors that no
+test could kill stand in survivors.toml with the reason. Results are kept in mutants/results.jsonl
+under the changed source: a second run tries only what is new and what survived. Exits 1 when an
+area kills less than is asked for.
 """
 
 import argparse
@@ -41,7 +41,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 RESULTS = ROOT / "mutants" / "results.jsonl"
 ASKED = 0.95
-KILLED, SURVIVED, UNREACHED, EQUIVALENT = "killed", "survived", "unreached", "equivalent"
+KILLED, TIMEOUT, SURVIVED, UNREACHED = "killed", "timeout", "survived", "unreached"
+EQUIVALENT = "equivalent"
 
 
 def main() -> int:
@@ -122,7 +123,7 @@ def _outcomes(
     """What became of each mutant; what was killed before is not tried again."""
     mutants = [mutant for source in sources.values() for mutant in source.mutants]
     keys = [_key(sources[mutant.file].source, mutant) for mutant in mutants]
-    outcomes = {i: KILLED for i, key in enumerate(keys) if known.get(key) == KILLED}
+    outcomes = {i: known[key] for i, key in enumerate(keys) if known.get(key) in (KILLED, TIMEOUT)}
     chosen = {i: _tests_for(m, baseline) for i, m in enumerate(mutants) if i not in outcomes}
     outcomes |= {i: UNREACHED for i, tests in chosen.items() if not tests}
 
@@ -138,7 +139,7 @@ def _outcomes(
         for n_done, (i, code, seconds) in enumerate(forked(todo, jobs), 1):
             if code == 5:
                 sys.exit(f"no test ran for {mutants[int(i)]}")
-            outcome = SURVIVED if code == 0 else KILLED
+            outcome = {0: SURVIVED, "timeout": TIMEOUT}.get(code, KILLED)
             outcomes[int(i)] = outcome
             row = {"key": keys[int(i)], "outcome": outcome, "seconds": round(seconds, 2)}
             results.write(json.dumps(row | {"code": code}) + "\n")
@@ -192,13 +193,14 @@ def _judged(mutant: Mutant, outcome: str, reasons: list[dict]) -> str:
 
 def _share(counts: Counter) -> float:
     tried = counts.total() - counts[EQUIVALENT]
-    return counts[KILLED] / tried if tried else 1.0
+    return (counts[KILLED] + counts[TIMEOUT]) / tried if tried else 1.0
 
 
 def _line(name: str, counts: Counter) -> str:
     return (
-        f"{name}: {_share(counts):.1%} killed ({counts[KILLED]} killed, {counts[SURVIVED]} "
-        f"survived, {counts[UNREACHED]} unreached, {counts[EQUIVALENT]} equivalent)"
+        f"{name}: {_share(counts):.1%} killed ({counts[KILLED]} by a test, {counts[TIMEOUT]} by "
+        f"time; {counts[SURVIVED]} survived, {counts[UNREACHED]} unreached, "
+        f"{counts[EQUIVALENT]} equivalent)"
     )
 
 

@@ -24,6 +24,7 @@ from typing import Any
 MEMORY_LIMIT_BYTES = 8 << 30
 GRACE_S = 5.0
 SLOWER = 5.0
+WAITING = 20.0
 PYTEST = ["-q", "--tb=no", "--no-header", "-p", "no:cacheprovider", "-p", "no:faulthandler"]
 
 
@@ -149,12 +150,16 @@ Job = tuple[str, Callable[[], int], float]
 
 
 def forked(jobs: Iterable[Job], n_at_once: int, log: Path | None = None) -> Iterator[Any]:
-    """(name, exit code or "timeout", seconds) of each job (name, act, limit in seconds)."""
+    """(name, exit code or "timeout", seconds) of each job (name, act, limit in seconds).
+
+    The limit is one of processor time, so that a busy machine kills no mutant; a child that waits
+    for ever is ended after twenty times as long.
+    """
     waiting, running = iter(jobs), {}
     while True:
         while len(running) < n_at_once and (job := next(waiting, None)):
             name, act, limit_s = job
-            running[_fork(act, log)] = (name, time.monotonic(), limit_s)
+            running[_fork(act, limit_s, log)] = (name, time.monotonic(), WAITING * limit_s)
         if not running:
             return
         for pid, (name, began, limit_s) in list(running.items()):
@@ -166,11 +171,12 @@ def forked(jobs: Iterable[Job], n_at_once: int, log: Path | None = None) -> Iter
             if done or late:
                 del running[pid]
                 code = os.waitstatus_to_exitcode(status) if done else "timeout"
+                code = "timeout" if code == -signal.SIGXCPU else code
                 yield name, code, time.monotonic() - began
         time.sleep(0.002)
 
 
-def _fork(act: Callable[[], int], log: Path | None) -> int:
+def _fork(act: Callable[[], int], limit_s: float, log: Path | None) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
@@ -182,6 +188,7 @@ def _fork(act: Callable[[], int], log: Path | None) -> int:
     try:
         os.setpgid(0, 0)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT_BYTES, MEMORY_LIMIT_BYTES))
+        resource.setrlimit(resource.RLIMIT_CPU, (int(limit_s) + 1, int(limit_s) + 2))
         target = os.open(log or os.devnull, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         for stream in (1, 2):
             os.dup2(target, stream)
