@@ -14,6 +14,7 @@ from recloop.data.fetch import PUBLIC_SETS, fetch
 from recloop.errors import (
     DamagedFile,
     InvalidData,
+    InvalidParameter,
     MissingData,
     RunFolderInUse,
     UnknownName,
@@ -49,6 +50,32 @@ def test_odd_data_come_with_warnings(tmp_path):
     assert any("some weights are negative" in text for text in found["warnings"])
 
 
+def notes_on(folder, log: str, **tables: str) -> list[str]:
+    (folder / "interactions.csv").write_text("user_id,item_id,timestamp,weight\n" + log)
+    for name, text in tables.items():
+        (folder / f"{name}.csv").write_text(text)
+    return describe(folder)["warnings"]
+
+
+def test_odd_ids_come_with_warnings(tmp_path):
+    notes = notes_on(tmp_path, "1.0,a,1,1\n1.0,b ,2,1\n2.0,a,3,1\n2.0,b ,4,1\n")
+    assert notes == [
+        "every user_id ends in '.0': another program wrote whole numbers so.",
+        "some item_id begin or end with a blank, which makes them different ids.",
+    ]
+
+
+def test_people_with_one_row_and_ids_without_description_are_counted(tmp_path):
+    log = "a,x,1,1\na,y,2,1\nb,x,3,1\n"
+    notes = notes_on(tmp_path, log, items="item_id,title\nx,X\n", users="user_id\na\nb\n")
+    assert notes == [
+        "1 users have a single row: no split can test on what they do next.",
+        "1 of 2 items of the log are not described.",
+    ]
+    assert describe(tmp_path)["n_items_described"] == 1
+    assert describe(tmp_path)["n_users_described"] == 2
+
+
 def archive(names: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as packed:
@@ -79,6 +106,7 @@ def site(tmp_path):
     folder = tmp_path / "site"
     folder.mkdir()
     (folder / "good.zip").write_bytes(GOOD)
+    (folder / "flat.zip").write_bytes(archive({"u.data": "x", "README": "y"}))
     (folder / "evil.zip").write_bytes(archive({"../outside.txt": "x"}))
     (folder / "text.zip").write_text("no archive")
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
@@ -130,6 +158,28 @@ def test_a_bad_download_leaves_nothing(site, tmp_path, file, checksum, error, sa
     assert not (tmp_path / "outside.txt").exists()
 
 
+def test_a_fetch_after_a_bad_one_begins_anew(site, tmp_path):
+    target = tmp_path / "there"
+    with pytest.raises(DamagedFile):
+        fetch("ml-100k", target, address=f"{site}/good.zip", checksum="md5:0")
+    assert fetch("ml-100k", target, address=f"{site}/good.zip") == target
+    assert sorted(file.name for file in target.iterdir()) == ["README", "u.data"]
+
+
+def test_an_archive_without_a_folder_of_its_own_is_unpacked_as_it_is(site, tmp_path):
+    place = fetch("ml-100k", tmp_path / "there", address=f"{site}/flat.zip")
+    assert sorted(file.name for file in place.iterdir()) == ["README", "u.data"]
+
+
+def test_a_checksum_of_an_unknown_kind_and_an_address_that_is_none_are_refused(site, tmp_path):
+    with pytest.raises(
+        InvalidParameter, match="checksum must be one of 'md5', 'sha256', got 'crc'"
+    ):
+        fetch("ml-100k", tmp_path / "x", address=f"{site}/good.zip", checksum="crc:1")
+    with pytest.raises(MissingData, match="nowhere: cannot be downloaded"):
+        fetch("ml-100k", tmp_path / "x", address="nowhere")
+
+
 def test_the_published_checksum_guards_the_official_address(site, tmp_path, monkeypatch):
     from recloop.data import fetch as module
 
@@ -142,8 +192,9 @@ def test_the_published_checksum_guards_the_official_address(site, tmp_path, monk
 
 def test_a_folder_in_use_and_an_unknown_set_are_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
-    with pytest.raises(RunFolderInUse, match="is not empty"):
-        fetch("ml-100k", tmp_path)
+    for place in (tmp_path, tmp_path / "mine.txt"):
+        with pytest.raises(RunFolderInUse, match="is a file or not empty"):
+            fetch("ml-100k", place)
     with pytest.raises(UnknownName, match="Did you mean 'ml-100k'"):
         fetch("ml100k", tmp_path / "there")
 

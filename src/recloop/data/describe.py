@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from recloop.data.loader import DatasetLoader
-from recloop.data.schema import BadRows
+from recloop.data.report import BadRows
 
 
 def describe(
@@ -39,7 +39,7 @@ def describe(
         "per_item": _spread(frame["item_id"].value_counts()),
         "n_items_described": 0 if items is None else len(items),
         "n_users_described": 0 if users is None else len(users),
-        "warnings": [*loader.report.notes, *_warnings(frame)],
+        "warnings": [*loader.report.notes, *_warnings(frame), *_undescribed(frame, items, users)],
     }
 
 
@@ -81,6 +81,31 @@ def _warnings(frame: pd.DataFrame) -> list[str]:
         found.append("all timestamps are equal: a temporal split would be the order of the file.")
     if (frame["weight"] < 0).any():
         found.append("some weights are negative: set data.positives to say which rows count.")
-    if len(frame) and frame["weight"].nunique() > 1 and frame["weight"].max() > 1:
+    if frame["weight"].nunique() > 1 and frame["weight"].max() > 1:
         found.append("weights look like ratings: every row counts unless data.positives says so.")
+    for name in ("user_id", "item_id"):
+        ids = pd.Series(frame[name].unique(), dtype="str")
+        if ids.str.fullmatch(r"\d+\.0").all():
+            found.append(f"every {name} ends in '.0': another program wrote whole numbers so.")
+        if (ids != ids.str.strip()).any():
+            found.append(f"some {name} begin or end with a blank, which makes them different ids.")
+    n_once = int((frame["user_id"].value_counts() == 1).sum())
+    if n_once:
+        found.append(f"{n_once:,} users have a single row: no split can test on what they do next.")
+    return found
+
+
+def _undescribed(
+    frame: pd.DataFrame, items: pd.DataFrame | None, users: pd.DataFrame | None
+) -> list[str]:
+    """How many of those in the log have no row in the table that describes them."""
+    found = []
+    for name, table in (("item_id", items), ("user_id", users)):
+        if table is None:
+            continue
+        ids = pd.Series(frame[name].unique())
+        n_missing = int((~ids.isin(table[name])).sum())
+        if n_missing:
+            kind = name.removesuffix("_id")
+            found.append(f"{n_missing:,} of {len(ids):,} {kind}s of the log are not described.")
     return found

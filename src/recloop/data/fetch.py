@@ -1,7 +1,8 @@
 """Download a known public set from its official address, with its licence in view.
 
 An archive is downloaded under a temporary name, compared with the published checksum where there is
-one, unpacked into a temporary folder and then moved: a break leaves nothing half-done.
+one, unpacked into a temporary folder and then moved: a break leaves nothing half-done, and the next
+try begins anew.
 """
 
 import hashlib
@@ -10,11 +11,13 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
 from recloop.errors import DamagedFile, InvalidData, MissingData, RunFolderInUse
+from recloop.utils.checks import check_choice
 from recloop.utils.names import unknown_name
 
 GROUPLENS = (
@@ -49,10 +52,21 @@ PUBLIC_SETS = {
     "ml-latest-small": PublicSet(
         "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip", GROUPLENS
     ),
+    "ml-20m": PublicSet(
+        "https://files.grouplens.org/datasets/movielens/ml-20m.zip",
+        GROUPLENS,
+        "md5:cd245b17a1ae2cc31bb14903e1204af3",
+    ),
     "ml-25m": PublicSet(
         "https://files.grouplens.org/datasets/movielens/ml-25m.zip",
         GROUPLENS,
         "md5:6b51fb2759a8657d3bfcbfc42b592ada",
+    ),
+    "ml-32m": PublicSet("https://files.grouplens.org/datasets/movielens/ml-32m.zip", GROUPLENS),
+    "hetrec-lastfm": PublicSet(
+        "https://files.grouplens.org/datasets/hetrec2011/hetrec2011-lastfm-2k.zip",
+        "GroupLens, Last.fm: non-commercial use; cite Cantador, Brusilovsky and Kuflik (2011). "
+        "Read the readme in the archive.",
     ),
     "open-bandit": PublicSet(
         "https://research.zozo.com/data_release/open_bandit_dataset.zip",
@@ -80,8 +94,8 @@ def fetch(
         raise unknown_name("public data set", name, PUBLIC_SETS)
     known = PUBLIC_SETS[name]
     target = Path(folder)
-    if target.exists() and any(target.iterdir()):
-        raise RunFolderInUse(f"{target}: is not empty. Name another folder for '{name}'.")
+    if target.is_file() or (target.exists() and any(target.iterdir())):
+        raise RunFolderInUse(f"{target}: is a file or not empty. Name another folder for '{name}'.")
     say(f"{name}: {known.licence}")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
@@ -101,7 +115,7 @@ def _download(address: str, target: Path, timeout_s: float) -> None:
         with urlopen(address, timeout=timeout_s) as answer, target.open("wb") as handle:
             shutil.copyfileobj(answer, handle, 1 << 20)
             wanted = answer.headers.get("Content-Length")
-    except (URLError, OSError) as error:
+    except (URLError, OSError, HTTPException, ValueError) as error:
         raise MissingData(f"{address}: cannot be downloaded ({error}).") from None
     if wanted is not None and target.stat().st_size != int(wanted):
         raise DamagedFile(
@@ -117,9 +131,10 @@ def _compare(archive: Path, checksum: str | None, say: Callable[[str], None]) ->
         say("No checksum is published for this set; keep the one above to compare later.")
         return
     kind, _, wanted = checksum.partition(":")
+    check_choice("fetch", "checksum", kind, ("md5", "sha256"))
     with archive.open("rb") as handle:
         got = hashlib.file_digest(handle, kind).hexdigest()
-    if got != wanted:
+    if got != wanted.lower():
         raise DamagedFile(
             f"{archive.name}: {kind} is {got}, the published one is {wanted}. Nothing was kept."
         )

@@ -5,17 +5,17 @@ rating. users: user_id, age, gender, location, signup_date. Ids are strings; onl
 in items and users. Other columns are kept as they are.
 """
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from recloop.data.report import LoadReport
 from recloop.errors import InvalidData
 from recloop.utils.names import nearest
 
-BadRows = Literal["error", "drop"]
-MILLISECONDS_FROM = 1e11  # the year 5138 in seconds, 1973 in milliseconds
+# What a timestamp must be above to be counted in each unit; in seconds, 1e11 is the year 5138.
+UNITS = ((1e17, "nanoseconds", 1e9), (1e14, "microseconds", 1e6), (1e11, "milliseconds", 1e3))
 
 
 @dataclass(frozen=True)
@@ -38,15 +38,6 @@ class Schema:
     name: str
     columns: tuple[Column, ...]
     key: str | None = None
-
-
-@dataclass
-class LoadReport:
-    """What reading a table did to it."""
-
-    n_read: int = 0
-    n_dropped: int = 0
-    notes: list[str] = field(default_factory=list)
 
 
 _ID = "text that is not empty"
@@ -85,21 +76,14 @@ USERS = Schema(
 
 
 def checked_table(
-    frame: pd.DataFrame,
-    schema: Schema,
-    source: str,
-    *,
-    on_bad_rows: BadRows = "error",
-    report: LoadReport | None = None,
-    first_line: int = 2,
+    frame: pd.DataFrame, schema: Schema, source: str, report: LoadReport
 ) -> pd.DataFrame:
     """`frame` with the schema's types; a value that cannot be right is named by row and column.
 
-    source: the file, for messages. first_line: the line of the first row in it.
-    Raises InvalidData for a missing column, an empty table, a bad value (unless on_bad_rows="drop",
-    which counts it in `report`) or a repeated key.
+    source: the file, for messages about the whole of it.
+    Raises InvalidData for a missing column, an empty table, and, unless the report says to drop
+    and count them, for a bad value or a repeated key.
     """
-    report = report if report is not None else LoadReport()
     report.n_read += len(frame)
     _check_columns(frame, schema, source)
     if frame.empty:
@@ -111,33 +95,32 @@ def checked_table(
             continue
         convert = _text if column.is_text else _numbers
         checked[column.name], wrong = convert(frame[column.name], column)
-        if wrong.any() and on_bad_rows == "error":
-            _refuse(frame, column, int(np.argmax(wrong)), source, first_line, int(wrong.sum()))
+        if wrong.any() and not report.drops:
+            raise _bad_value(frame, column, wrong, source, report)
         bad |= wrong
-    if bad.any():
-        report.n_dropped += int(bad.sum())
-        report.notes.append(f"{source}: {int(bad.sum())} bad rows dropped of {len(frame)}.")
-        checked = checked[~bad]
-        if checked.empty:
-            raise InvalidData(f"{source}: every one of its {len(frame)} rows is bad.")
-    _check_key(checked, schema, source)
-    return checked.reset_index(drop=True)
+    bad |= _repeated(checked, bad, schema, source, report)
+    report.dropped(int(bad.sum()), len(frame), source)
+    if bad.all():
+        raise InvalidData(f"{source}: every one of its {len(frame)} rows is bad.")
+    return checked[~bad].reset_index(drop=True)
 
 
 def seconds(frame: pd.DataFrame, source: str, report: LoadReport) -> pd.DataFrame:
-    """`frame` with timestamps in seconds: a column that is all milliseconds is divided by 1,000."""
+    """`frame` with timestamps in seconds: a column that is all in a finer unit is divided."""
     stamps = frame["timestamp"].to_numpy()
-    looks_like_ms = stamps > MILLISECONDS_FROM
-    if not looks_like_ms.any():
-        return frame
-    if not looks_like_ms.all():
-        row = int(np.argmax(looks_like_ms))
-        raise InvalidData(
-            f"{source}: row {row + 1}, column 'timestamp': {stamps[row]:.0f} looks like "
-            "milliseconds while other rows hold seconds. Bring all rows to seconds."
-        )
-    report.notes.append(f"{source}: timestamps were milliseconds; they are now seconds.")
-    return frame.assign(timestamp=stamps / 1000.0)
+    for least, unit, per_second in UNITS:
+        is_finer = stamps > least
+        if not is_finer.any():
+            continue
+        if not is_finer.all():
+            row = int(np.argmax(is_finer))
+            raise InvalidData(
+                f"{source}: row {row + 1}, column 'timestamp': {stamps[row]:.0f} looks like "
+                f"{unit} while other rows hold less. Bring all rows to seconds."
+            )
+        report.notes.append(f"{source}: timestamps were {unit}; they are now seconds.")
+        return frame.assign(timestamp=stamps / per_second)
+    return frame
 
 
 def _check_columns(frame: pd.DataFrame, schema: Schema, source: str) -> None:
@@ -174,26 +157,35 @@ def _numbers(values: pd.Series, column: Column) -> Converted:
     return numbers, wrong & ~empty if column.may_be_missing else wrong
 
 
-def _refuse(
-    frame: pd.DataFrame, column: Column, row: int, source: str, first_line: int, n_bad: int
-) -> None:
-    value = frame[column.name].iloc[row]
+def _bad_value(
+    frame: pd.DataFrame, column: Column, wrong: np.ndarray, source: str, report: LoadReport
+) -> InvalidData:
+    position = int(np.argmax(wrong))
+    value = frame[column.name].iloc[position]
     value = value.item() if isinstance(value, np.generic) else value
-    more = f" ({n_bad - 1} more rows of this column are bad.)" if n_bad > 1 else ""
-    raise InvalidData(
-        f"{source}: row {row + 1} (line {row + first_line}), column '{column.name}': must be "
+    n_more = int(wrong.sum()) - 1
+    more = f" ({n_more} more rows of this column are bad.)" if n_more else ""
+    return InvalidData(
+        f"{report.place(frame, position, source)}, column '{column.name}': must be "
         f"{column.allowed}, got {value!r}.{more} Mend the file, or read it with "
         "on_bad_rows='drop'."
     )
 
 
-def _check_key(frame: pd.DataFrame, schema: Schema, source: str) -> None:
+def _repeated(
+    frame: pd.DataFrame, bad: np.ndarray, schema: Schema, source: str, report: LoadReport
+) -> np.ndarray:
+    """Which rows repeat the key of an earlier good one; an error unless they are to be dropped."""
     if schema.key is None:
-        return
-    repeated = frame[schema.key].duplicated().to_numpy()
-    if repeated.any():
-        value = frame[schema.key].iloc[int(np.argmax(repeated))]
+        return np.zeros(len(frame), dtype=np.bool_)
+    repeated = np.zeros(len(frame), dtype=np.bool_)
+    repeated[~bad] = frame.loc[~bad, schema.key].duplicated().to_numpy()
+    if repeated.any() and not report.drops:
+        position = int(np.argmax(repeated))
+        value = frame[schema.key].iloc[position]
         raise InvalidData(
-            f"{source}: {schema.key} '{value}' stands {int((frame[schema.key] == value).sum())} "
-            f"times; each must stand once ({int(repeated.sum())} rows repeat an earlier one)."
+            f"{report.place(frame, position, source)}: {schema.key} '{value}' stands there again; "
+            f"each must stand once ({int(repeated.sum())} rows repeat an earlier one). Mend the "
+            "file, or read it with on_bad_rows='drop', which keeps the first."
         )
+    return repeated

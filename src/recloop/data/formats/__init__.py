@@ -1,5 +1,5 @@
 """Public layouts, read straight from an unpacked folder."""
 
-from recloop.data.formats.table import FORMATS, detect, read_format
+from recloop.data.formats.table import FORMATS, detect, fitting, read_format
 
-__all__ = ["FORMATS", "detect", "read_format"]
+__all__ = ["FORMATS", "detect", "fitting", "read_format"]

@@ -1,88 +1,84 @@
 """Finding and reading the raw files of public sets: any of them may be gzipped."""
 
-import gzip
-import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
 import pandas as pd
 
-from recloop.data.schema import LoadReport
+from recloop.data.report import Dialect, LoadReport, opened
+from recloop.data.tables import UNREADABLE, read_delimited
 from recloop.errors import InvalidData, MissingData
 
+Frames = dict[str, pd.DataFrame]
 
-def found(folder: Path, name: str) -> Path | None:
-    """The file `name` of the folder, plain or gzipped; a pattern gives the first match."""
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """The files of the folder that match, plain or gzipped; a plain one hides its gzipped twin."""
     if folder.is_file():
-        plain = folder.name.removesuffix(".gz")
-        return folder if Path(plain).match(name) else None
-    for pattern in (name, f"{name}.gz"):
-        matches = sorted(file for file in folder.glob(pattern) if file.is_file())
-        if matches:
-            return matches[0]
-    return None
+        return [folder] if Path(folder.name.removesuffix(".gz")).match(pattern) else []
+    found = {f.name.removesuffix(".gz"): f for f in folder.glob(f"{pattern}.gz") if f.is_file()}
+    found.update({f.name: f for f in folder.glob(pattern) if f.is_file()})
+    return [found[name] for name in sorted(found)]
 
 
-def needed(folder: Path, name: str) -> Path:
-    """The file `name`; MissingData if it is not there."""
-    file = found(folder, name)
-    if file is None:
-        raise MissingData(f"{folder}: needs the file '{name}' (plain or .gz), which is not there.")
-    return file
+def found(folder: Path, pattern: str) -> Path | None:
+    """The first file that matches, or None."""
+    return next(iter(matching(folder, pattern)), None)
 
 
-def opened(path: Path) -> IO[bytes]:
-    """A file for reading bytes, decompressed if it is gzipped; close it by `with`."""
-    return cast(IO[bytes], gzip.GzipFile(path)) if path.name.endswith(".gz") else path.open("rb")
+def needed(folder: Path, pattern: str) -> Path:
+    """The one file that matches; MissingData without any, InvalidData if several could be meant."""
+    files = matching(folder, pattern)
+    if not files:
+        raise MissingData(
+            f"{folder}: needs the file '{pattern}' (plain or .gz), which is not there."
+        )
+    return the_one(files, folder)
+
+
+def the_one(files: list[Path], folder: Path) -> Path:
+    """The only one of `files`; InvalidData asks which if there are several."""
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files)
+        raise InvalidData(f"{folder}: holds several such files ({names}). Give the path of one.")
+    return files[0]
 
 
 def text_of(path: Path, encoding: str = "utf-8") -> str:
     """The whole text of a file, gzipped or not."""
-    with opened(path) as handle:
-        try:
+    try:
+        with opened(path) as handle:
             return handle.read().decode(encoding).removeprefix("\ufeff")
-        except UnicodeDecodeError as error:
-            raise InvalidData(f"{path}: is not {encoding} text ({error}).") from None
+    except UnicodeDecodeError as error:
+        raise InvalidData(f"{path}: is not {encoding} text ({error}).") from None
+    except UNREADABLE as error:
+        raise InvalidData(f"{path}: cannot be read ({error}).") from None
 
 
-def first_line(path: Path, encoding: str = "latin-1") -> str:
-    """The first line of a file, gzipped or not."""
-    with opened(path) as handle:
-        return handle.readline(1 << 16).decode(encoding).strip("\r\n").removeprefix("\ufeff")
+def first_line(path: Path) -> str:
+    """The first line of a file, gzipped or not; what is no text comes back as odd characters."""
+    try:
+        with opened(path) as handle:
+            start = handle.readline(1 << 16).removeprefix(b"\xef\xbb\xbf")
+            return start.decode("latin-1").strip("\r\n")
+    except UNREADABLE as error:
+        raise InvalidData(f"{path}: cannot be read ({error}).") from None
 
 
 def delimited(
     path: Path,
+    report: LoadReport,
     separator: str,
-    columns: Sequence[str] | None = None,
+    columns: Sequence[str] = (),
     *,
+    only: tuple[str, ...] = (),
     encoding: str = "utf-8",
     quoting: bool = True,
 ) -> pd.DataFrame:
     """A delimited file, every value as text; `columns` names them where there is no header."""
-    source: Path | io.StringIO = path
-    if len(separator) > 1:
-        source = io.StringIO(text_of(path, encoding).replace(separator, "\x1f"))
-        separator = "\x1f"
-    try:
-        frame = pd.read_csv(
-            source,
-            sep=separator,
-            names=list(columns) if columns else None,
-            header=None if columns else 0,
-            dtype="str",
-            encoding=encoding,
-            keep_default_na=False,
-            quoting=0 if quoting else 3,
-            compression="infer" if isinstance(source, Path) else None,
-            engine="c",
-        )
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InvalidData(f"{path}: cannot be read as expected ({error}).") from None
-    frame.columns = [str(name).strip().removeprefix("\ufeff") for name in frame.columns]
-    return frame
+    dialect = Dialect(separator, tuple(columns), encoding, quoting)
+    return read_delimited(path, dialect, report, only=only)
 
 
 def in_file_order(frame: pd.DataFrame, report: LoadReport, source: Path) -> pd.DataFrame:
@@ -91,10 +87,20 @@ def in_file_order(frame: pd.DataFrame, report: LoadReport, source: Path) -> pd.D
     return frame.assign(timestamp=np.arange(len(frame), dtype=np.float64))
 
 
-def seconds_of(texts: pd.Series, source: Path) -> pd.Series:
-    """Dates and times as seconds since 1970 (UTC)."""
-    try:
-        moments = pd.to_datetime(texts, utc=True, format="mixed")
-    except (ValueError, TypeError) as error:
-        raise InvalidData(f"{source}: has a date that cannot be read ({error}).") from None
-    return (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+def numbers_where_possible(texts: pd.Series, numbers: pd.Series) -> pd.Series:
+    """`numbers`, and where they are missing the text itself: the check then names it."""
+    missing = numbers.isna()
+    return numbers if not missing.any() else numbers.astype("object").where(~missing, texts)
+
+
+def divided(texts: pd.Series, divisor: float) -> pd.Series:
+    """Numbers divided; what is no number stays as it is, for the check to name."""
+    return numbers_where_possible(texts, pd.to_numeric(texts, errors="coerce") / divisor)
+
+
+def seconds_of(texts: pd.Series, form: str = "ISO8601") -> pd.Series:
+    """Dates and times as seconds since 1970 (UTC); what is no date stays, for the check to name."""
+    dated = texts.where(texts.str.get(0).str.isdigit())  # pandas reads "now" and "today" as dates
+    moments = pd.to_datetime(dated, utc=True, format=form, errors="coerce")
+    seconds = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    return numbers_where_possible(texts, seconds)

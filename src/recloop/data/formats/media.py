@@ -1,23 +1,22 @@
-"""Video, music, books, news and clothes: KuaiRec, KuaiRand, Last.fm, Goodbooks, MIND, Coat, ..."""
+"""Video, music, books and news: KuaiRec, KuaiRand, Last.fm, Goodbooks, MIND, MSWeb, RL4RS."""
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from recloop.data.formats.files import (
+    Frames,
     delimited,
+    divided,
     first_line,
     found,
     in_file_order,
+    matching,
     needed,
     seconds_of,
     text_of,
 )
-from recloop.data.schema import LoadReport
-from recloop.errors import InvalidData
-
-Frames = dict[str, pd.DataFrame]
+from recloop.data.report import LoadReport
 
 
 def is_kuairec(folder: Path) -> bool:
@@ -32,15 +31,17 @@ def read_kuairec(folder: Path, report: LoadReport) -> Frames:
     Rows without a time get the time of the row before them (0 at the start).
     """
     file = found(folder, "big_matrix.csv") or needed(folder, "small_matrix.csv")
-    rows = delimited(file, ",").rename(columns={"video_id": "item_id", "watch_ratio": "weight"})
-    stamps = pd.to_numeric(rows["timestamp"], errors="coerce")
-    if stamps.isna().any():
-        report.notes.append(f"{file}: {int(stamps.isna().sum())} rows without a time take the "
-                            "time of the row before.")  # fmt: skip
-    rows["timestamp"] = stamps.ffill().fillna(0.0)
-    frames = {"interactions": rows[["user_id", "item_id", "timestamp", "weight"]]}
+    columns = ("user_id", "video_id", "timestamp", "watch_ratio")
+    rows = delimited(file, report, ",", only=columns)
+    rows = rows.rename(columns={"video_id": "item_id", "watch_ratio": "weight"})
+    untimed = rows["timestamp"] == ""
+    if untimed.any():
+        report.notes.append(f"{file}: {int(untimed.sum())} rows without a time take the time of "
+                            "the row before.")  # fmt: skip
+        rows["timestamp"] = rows["timestamp"].where(~untimed).ffill().fillna("0")
+    frames = {"interactions": rows}
     if categories := found(folder, "item_categories.csv"):
-        table = delimited(categories, ",").rename(columns={"video_id": "item_id"})
+        table = delimited(categories, report, ",").rename(columns={"video_id": "item_id"})
         words = table.pop("feat").str.strip("[]").str.replace(" ", "").str.replace(",", "|")
         frames["items"] = table.assign(category=words)
     return frames
@@ -48,16 +49,20 @@ def read_kuairec(folder: Path, report: LoadReport) -> Frames:
 
 def is_kuairand(folder: Path) -> bool:
     """log_standard_*.csv or log_random_*.csv."""
-    return found(folder, "log_*.csv") is not None
+    return bool(_kuairand_logs(folder))
+
+
+def _kuairand_logs(folder: Path) -> list[Path]:
+    return [*matching(folder, "log_random_*.csv"), *matching(folder, "log_standard_*.csv")]
 
 
 def read_kuairand(folder: Path, report: LoadReport) -> Frames:
-    """All logs of the folder, ordered by time; weight is is_click; is_rand is kept."""
-    files = sorted(folder.glob("log_*.csv*")) if folder.is_dir() else [folder]
-    rows = pd.concat([delimited(file, ",") for file in files], ignore_index=True)
-    rows["timestamp"] = pd.to_numeric(rows["time_ms"], errors="coerce") / 1000.0
-    rows = rows.rename(columns={"video_id": "item_id", "is_click": "weight"})
-    return {"interactions": rows[["user_id", "item_id", "timestamp", "weight", "is_rand"]]}
+    """All logs of the folder, one after another; weight is is_click; is_rand is kept."""
+    columns = ("user_id", "video_id", "time_ms", "is_click", "is_rand")
+    files = _kuairand_logs(folder) or [needed(folder, "log_standard_*.csv")]
+    rows = pd.concat([delimited(file, report, ",", only=columns) for file in files])
+    rows["timestamp"] = divided(rows.pop("time_ms"), 1000.0)
+    return {"interactions": rows.rename(columns={"video_id": "item_id", "is_click": "weight"})}
 
 
 def is_hetrec(folder: Path) -> bool:
@@ -68,10 +73,12 @@ def is_hetrec(folder: Path) -> bool:
 def read_hetrec(folder: Path, report: LoadReport) -> Frames:
     """Last.fm 2K: weight is the number of plays; the set carries no time of listening."""
     file = needed(folder, "user_artists.dat")
-    plays = delimited(file, "\t").rename(columns={"userID": "user_id", "artistID": "item_id"})
+    plays = delimited(file, report, "\t").rename(
+        columns={"userID": "user_id", "artistID": "item_id"}
+    )
     frames = {"interactions": in_file_order(plays, report, file)}
     if artists := found(folder, "artists.dat"):
-        table = delimited(artists, "\t", quoting=False)
+        table = delimited(artists, report, "\t", quoting=False)
         frames["items"] = table.rename(columns={"id": "item_id", "name": "title"})
     return frames
 
@@ -85,10 +92,11 @@ def is_goodbooks(folder: Path) -> bool:
 def read_goodbooks(folder: Path, report: LoadReport) -> Frames:
     """ratings.csv and books.csv; the set carries no time."""
     file = needed(folder, "ratings.csv")
-    ratings = delimited(file, ",").rename(columns={"book_id": "item_id", "rating": "weight"})
+    ratings = delimited(file, report, ",")
+    ratings = ratings.rename(columns={"book_id": "item_id", "rating": "weight"})
     frames = {"interactions": in_file_order(ratings, report, file)}
     if books := found(folder, "books.csv"):
-        table = delimited(books, ",").rename(columns={"book_id": "item_id"})
+        table = delimited(books, report, ",").rename(columns={"book_id": "item_id"})
         frames["items"] = table[[c for c in ("item_id", "title", "authors") if c in table]]
     return frames
 
@@ -102,69 +110,18 @@ def read_mind(folder: Path, report: LoadReport) -> Frames:
     """Every impression is a row: weight 1 clicked, 0 not; histories before the log are left out."""
     file = needed(folder, "behaviors.tsv")
     columns = ("impression", "user_id", "timestamp", "history", "shown")
-    rows = delimited(file, "\t", columns, quoting=False)
-    rows["timestamp"] = seconds_of(rows["timestamp"], file)
-    rows = rows.assign(shown=rows["shown"].str.split()).explode("shown", ignore_index=True)
+    rows = delimited(file, report, "\t", columns, quoting=False)
+    rows["timestamp"] = seconds_of(rows["timestamp"], "%m/%d/%Y %I:%M:%S %p")
+    rows = rows.assign(shown=rows["shown"].str.split()).explode("shown")
     parts = rows["shown"].str.rpartition("-")
     frame = rows.assign(item_id=parts[0], weight=parts[2])
     frames = {"interactions": frame[["user_id", "item_id", "timestamp", "weight", "impression"]]}
     if news := found(folder, "news.tsv"):
         names = ("item_id", "category", "subcategory", "title")
         extra = ("abstract", "url", "title_entities", "abstract_entities")
-        table = delimited(news, "\t", (*names, *extra), quoting=False)
+        table = delimited(news, report, "\t", (*names, *extra), quoting=False)
         frames["items"] = table[["item_id", "title", "category"]]
     return frames
-
-
-def is_coat(folder: Path) -> bool:
-    """train.ascii: a dense matrix of ratings, 0 for none."""
-    return found(folder, "train.ascii") is not None
-
-
-def read_coat(folder: Path, report: LoadReport) -> Frames:
-    """train.ascii (the ratings that people chose to give); rows and columns are ids from 0."""
-    file = needed(folder, "train.ascii")
-    ratings = _matrix(file)
-    users, items = np.nonzero(ratings)
-    frame = pd.DataFrame(
-        {
-            "user_id": users.astype(str),
-            "item_id": items.astype(str),
-            "weight": ratings[users, items],
-        }
-    )
-    frames = {"interactions": in_file_order(frame, report, file)}
-    for kind, key in (("item", "items"), ("user", "users")):
-        table = _coat_features(folder / "user_item_features", kind)
-        if table is not None:
-            frames[key] = table
-    return frames
-
-
-def _coat_features(folder: Path, kind: str) -> pd.DataFrame | None:
-    file = found(folder, f"{kind}_features.ascii") if folder.is_dir() else None
-    names = found(folder, f"{kind}_features_map.txt") if folder.is_dir() else None
-    if file is None or names is None:
-        return None
-    flags = _matrix(file) > 0
-    labels = [line.strip().partition(":") for line in text_of(names).splitlines() if line.strip()]
-    table = pd.DataFrame({f"{kind}_id": [str(row) for row in range(len(flags))]})
-    for group in dict.fromkeys(name for name, _, _ in labels):
-        chosen = [(index, word) for index, (name, _, word) in enumerate(labels) if name == group]
-        table["category" if group == "jackettype" else group] = [
-            "|".join(word for index, word in chosen if row[index]) for row in flags
-        ]
-    return table
-
-
-def _matrix(path: Path) -> np.ndarray:
-    rows = [line.split() for line in text_of(path, "ascii").splitlines() if line.strip()]
-    if len({len(row) for row in rows}) != 1:
-        raise InvalidData(f"{path}: rows have different lengths; expected a dense matrix.")
-    try:
-        return np.array(rows, dtype=np.float64)
-    except ValueError as error:
-        raise InvalidData(f"{path}: holds something that is not a number ({error}).") from None
 
 
 def is_msweb(folder: Path) -> bool:
@@ -173,7 +130,7 @@ def is_msweb(folder: Path) -> bool:
 
 
 def read_msweb(folder: Path, report: LoadReport) -> Frames:
-    """Visits of the training file; the set carries no time.
+    """Visits of the training file and, where it is there, the test file; there is no time.
 
     The test file reuses the same case numbers for other people: they get the prefix "test-".
     """
@@ -215,11 +172,11 @@ def is_rl4rs(folder: Path) -> bool:
 def read_rl4rs(folder: Path, report: LoadReport) -> Frames:
     """Exposed items of each logged session as rows; weight is the user's feedback, 0 or 1."""
     file = needed(folder, "rl4rs_*.csv")
-    log = delimited(file, "@" if "@" in first_line(file) else ",")
+    log = delimited(file, report, "@" if "@" in first_line(file) else ",")
     shown = log["exposed_items"].str.split(",")
     answers = log["user_feedback"].str.split(",")
     rows = log.assign(item_id=shown, weight=answers)[
         ["session_id", "timestamp", "item_id", "weight"]
     ]
-    rows = rows.explode(["item_id", "weight"], ignore_index=True)
+    rows = rows.explode(["item_id", "weight"])
     return {"interactions": rows.rename(columns={"session_id": "user_id"})}
