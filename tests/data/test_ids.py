@@ -1,6 +1,7 @@
 """Ids and codes: an order that anyone can predict, and no silent unknown."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,3 +34,10 @@ def test_an_unknown_id_is_named_with_the_nearest():
         known.codes_of(["xyz"])
     assert known.known_codes_of(["user_2", "x"]).tolist() == [1, -1]
     assert known.known_codes_of(["user_2"]).dtype == np.int64
+    assert known.known_codes_of([]).tolist() == []
+
+
+def test_ids_are_looked_up_as_text_and_nothing_is_no_id():
+    known = IdMap("item", ["1", "2", "nan"])
+    assert known.known_codes_of(pd.Series([2, 1, 2])).tolist() == [1, 0, 1]
+    assert known.known_codes_of([None, "1", None]).tolist() == [-1, 0, -1]

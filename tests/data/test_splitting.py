@@ -191,13 +191,13 @@ def test_no_row_is_lost_or_stands_twice(method, data):
 
 
 def test_a_temporal_split_that_reaches_back_is_refused(monkeypatch):
-    monkeypatch.setattr(splitting, "_latest", lambda table, ratio: table["item_id"] == "1")
+    monkeypatch.setattr(splitting, "_latest", lambda stamps, ratio: stamps < 4)
     with pytest.raises(Leakage, match="later than the first row of the test part"):
         split(LOG, "temporal", val_ratio=0)
 
 
 def test_a_row_in_two_parts_is_refused(monkeypatch):
-    both = lambda table, method, ratio, n_last, seed: (table, table.iloc[:2])  # noqa: E731
+    both = lambda log, rows, *how: (rows, rows[:2])  # noqa: E731
     monkeypatch.setattr(splitting, "_cut", both)
     with pytest.raises(Leakage, match="a row is in training and in the test part"):
         split(LOG, "random", val_ratio=0)
@@ -208,10 +208,8 @@ def test_a_row_in_two_parts_is_refused(monkeypatch):
 def test_validation_is_checked_for_leaks_too(monkeypatch):
     cut = splitting._cut
 
-    def wrong_for_validation(table, method, ratio, n_last, seed):
-        return (
-            (table, table.iloc[:1]) if len(table) < 10 else cut(table, method, ratio, n_last, seed)
-        )
+    def wrong_for_validation(log, rows, *how):
+        return (rows, rows[:1]) if len(rows) < 10 else cut(log, rows, *how)
 
     monkeypatch.setattr(splitting, "_cut", wrong_for_validation)
     with pytest.raises(Leakage, match="a row is in training and in the validation part"):
@@ -227,11 +225,25 @@ def test_validation_is_checked_for_leaks_too(monkeypatch):
         ({"val_ratio": 1.0}, "val_ratio must be at least 0 and below 1, got 1.0"),
         ({"val_ratio": -0.1}, "val_ratio"),
         ({"n_last": 0}, "n_last must be a whole number of at least 1, got 0"),
+        ({"seed": -1}, "seed must be a whole number of at least 0, got -1"),
     ],
 )
 def test_arguments_out_of_range_are_named(arguments, said):
     with pytest.raises(InvalidParameter, match=said):
         split(LOG, **arguments)
+
+
+@pytest.mark.parametrize("name", ["user_id", "item_id", "timestamp"])
+def test_a_missing_column_is_named(name):
+    with pytest.raises(InvalidData, match=f"split: needs the column '{name}'. Found: .*weight"):
+        split(LOG.drop(columns=name))
+
+
+def test_ids_may_be_numbers_and_the_frame_may_have_any_index():
+    log = LOG.assign(user_id=LOG["user_id"].map(ord)).set_axis(range(50, 60))
+    cut = split(log, "temporal", test_ratio=0.3, val_ratio=0)
+    assert cut.test["user_id"].tolist() == [ord("a")]
+    assert cut.train.index.tolist() == list(range(7))
 
 
 def test_nothing_left_to_train_on_is_an_error():

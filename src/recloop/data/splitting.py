@@ -15,7 +15,7 @@ import pandas as pd
 
 from recloop.data.ids import sorted_ids
 from recloop.errors import InvalidData, Leakage
-from recloop.types import BoolArray
+from recloop.types import BoolArray, FloatArray, IntArray
 from recloop.utils.checks import check_between, check_choice, check_count
 
 METHODS = ("temporal", "leave_last", "per_user_ratio", "random", "user_disjoint")
@@ -23,6 +23,7 @@ ACROSS_USERS = (
     "This split is by person, not by time: training holds rows that are later than other people's "
     "test rows, so trends leak. Use split 'temporal' for what a live system would see."
 )
+ROUNDING = 1e-9  # added to a share of n before rounding down: 0.7 * 10 is 7, not 6
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,61 @@ class Split:
     method: str
     report: dict[str, int] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drops:
+    """Which rows of validation and test are left out, and counted."""
+
+    cold_users: bool = True  # of people without a training row
+    cold_items: bool = True  # of items without a training row
+    seen: bool = True  # of pairs that the person had before
+
+
+class Log:
+    """A frame's rows as numbers: people and items coded in the order of their ids."""
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        for name in ("user_id", "item_id", "timestamp"):
+            if name not in frame:
+                found = ", ".join(map(str, frame.columns))
+                raise InvalidData(f"split: needs the column '{name}'. Found: {found}.")
+        self.frame = frame.reset_index(drop=True)
+        self.users = _codes(frame["user_id"])
+        self.items = _codes(frame["item_id"])
+        self.stamps: FloatArray = frame["timestamp"].to_numpy(np.float64)
+        self.n_users = int(self.users.max(initial=-1)) + 1
+        self.n_items = int(self.items.max(initial=-1)) + 1
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @property
+    def rows(self) -> IntArray:
+        """The numbers of all rows."""
+        return np.arange(len(self))
+
+    def part(self, rows: IntArray) -> pd.DataFrame:
+        """These rows as a frame of their own."""
+        return self.frame.iloc[rows].reset_index(drop=True)
+
+    def n_users_in(self, rows: IntArray) -> int:
+        """How many people have one of these rows."""
+        return int(marked(self.users[rows], self.n_users).sum())
+
+
+def marked(codes: IntArray, n: int) -> BoolArray:
+    """(n,) true at the codes that occur."""
+    marks = np.zeros(n, dtype=np.bool_)
+    marks[codes] = True
+    return marks
+
+
+def _codes(ids: pd.Series) -> IntArray:
+    codes, distinct = pd.factorize(ids)
+    texts = [str(one) for one in distinct]
+    place = {one: code for code, one in enumerate(sorted_ids(texts))}
+    return np.array([place[one] for one in texts], dtype=np.int64)[codes]
 
 
 def keep_positives(frame: pd.DataFrame, positives: str) -> pd.DataFrame:
@@ -82,136 +138,141 @@ def split(
     check_between("split", "test_ratio", test_ratio, 0.0, 1.0, low_open=True, high_open=True)
     check_between("split", "val_ratio", val_ratio, 0.0, 1.0, high_open=True)
     check_count("split", "n_last", n_last)
-    frame = frame.reset_index(drop=True)
-    rest, test = _cut(frame, method, test_ratio, n_last, seed)
-    train, validation = rest, rest.iloc[:0]
+    check_count("split", "seed", seed, least=0)
+    log = Log(frame)
+    rest, test = _cut(log, log.rows, method, test_ratio, n_last, seed)
+    train, validation = rest, rest[:0]
     if val_ratio > 0:
-        train, validation = _cut(rest, method, val_ratio, n_last, seed + 1)
-    if train.empty:
+        train, validation = _cut(log, rest, method, val_ratio, n_last, seed + 1)
+    drops = Drops(drop_cold_users and method != "user_disjoint", drop_cold_items, drop_seen)
+    return finished(log, (train, validation, test), method, drops)
+
+
+def finished(
+    log: Log, parts: tuple[IntArray, IntArray, IntArray], method: str, drops: Drops
+) -> Split:
+    """The split with these rows in training, validation and test, checked, dropped and counted."""
+    train, validation, test = parts
+    if not len(train):
         raise InvalidData(
-            f"split: nothing is left to train on ({len(frame)} rows, method '{method}'). "
+            f"split: nothing is left to train on ({len(log)} rows, method '{method}'). "
             "Use smaller ratios or more data."
         )
-    _assert_no_leak(train, validation, test, method)
-    drop_users = drop_cold_users and method != "user_disjoint"
-    report = {"n_rows": len(frame), "n_train": len(train)}
-    keep = (drop_users, drop_cold_items, drop_seen)
-    validation = _judgeable(validation, train, train, keep, "validation", report)
-    test = _judgeable(test, train, rest, keep, "test", report)
-    warnings = () if method == "temporal" else (ACROSS_USERS,)
+    _assert_no_leak(log, train, validation, test, method)
+    report = {"n_rows": len(log), "n_train": len(train)}
+    before_test = np.concatenate([train, validation])
+    validation = _judgeable(log, validation, train, train, drops, "validation", report)
+    test = _judgeable(log, test, train, before_test, drops, "test", report)
     return Split(
-        *(part.reset_index(drop=True) for part in (train, validation, test)),
+        *(log.part(rows) for rows in (train, validation, test)),
         method=method,
         report=report,
-        warnings=warnings,
+        warnings=() if method == "temporal" else (ACROSS_USERS,),
     )
 
 
-Parts = tuple[pd.DataFrame, pd.DataFrame]
-
-
-def _cut(frame: pd.DataFrame, method: str, ratio: float, n_last: int, seed: int) -> Parts:
+def _cut(
+    log: Log, rows: IntArray, method: str, ratio: float, n_last: int, seed: int
+) -> tuple[IntArray, IntArray]:
+    """`rows` without and with those that test, each in the order of the file."""
     cutters: dict[str, Callable[[], BoolArray]] = {
-        "temporal": lambda: _latest(frame, ratio),
-        "leave_last": lambda: _last_of_each(frame, n_last),
-        "per_user_ratio": lambda: _last_share_of_each(frame, ratio),
-        "random": lambda: _random_share_of_each(frame, ratio, seed),
-        "user_disjoint": lambda: _some_users(frame, ratio, seed),
+        "temporal": lambda: _latest(log.stamps[rows], ratio),
+        "leave_last": lambda: _last_of_each(log.users[rows], log.stamps[rows], n_last),
+        "per_user_ratio": lambda: _last_share_of_each(log.users[rows], log.stamps[rows], ratio),
+        "random": lambda: _random_share_of_each(log.users[rows], ratio, seed),
+        "user_disjoint": lambda: _some_users(log.users[rows], ratio, seed),
     }
     is_test = cutters[method]()
-    return frame[~is_test], frame[is_test]
+    return rows[~is_test], rows[is_test]
 
 
-def _latest(frame: pd.DataFrame, ratio: float) -> BoolArray:
+def _latest(stamps: FloatArray, ratio: float) -> BoolArray:
     """All rows but the first floor((1 - ratio) n) in time."""
-    n_train = int((1.0 - ratio) * len(frame) + 1e-9)
-    order = np.argsort(frame["timestamp"].to_numpy(), kind="stable")
-    is_test = np.zeros(len(frame), dtype=np.bool_)
-    is_test[order[n_train:]] = True
+    n_train = int((1.0 - ratio) * len(stamps) + ROUNDING)
+    is_test = np.zeros(len(stamps), dtype=np.bool_)
+    is_test[np.argsort(stamps, kind="stable")[n_train:]] = True
     return is_test
 
 
-def _rank_from_end(frame: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+def _rank_from_end(users: IntArray, stamps: FloatArray) -> tuple[IntArray, IntArray]:
     """For every row: how many rows of its person are later, and how many the person has."""
-    users = pd.factorize(frame["user_id"])[0]
-    order = np.lexsort((np.arange(len(frame)), frame["timestamp"].to_numpy(), users))
+    order = np.lexsort((stamps, users))  # stable: ties keep the order of the rows
     sizes = np.bincount(users, minlength=1)
     ends = np.cumsum(sizes)
-    later = np.empty(len(frame), dtype=np.int64)
-    later[order] = ends[users[order]] - 1 - np.arange(len(frame))
+    later = np.empty(len(users), dtype=np.int64)
+    later[order] = ends[users[order]] - 1 - np.arange(len(users))
     return later, sizes[users]
 
 
-def _last_of_each(frame: pd.DataFrame, n_last: int) -> BoolArray:
-    later, sizes = _rank_from_end(frame)
+def _last_of_each(users: IntArray, stamps: FloatArray, n_last: int) -> BoolArray:
+    later, sizes = _rank_from_end(users, stamps)
     return (later < n_last) & (sizes > n_last)  # who has no more than that stays in training
 
 
-def _last_share_of_each(frame: pd.DataFrame, ratio: float) -> BoolArray:
-    later, sizes = _rank_from_end(frame)
-    return later < (ratio * sizes + 1e-9).astype(np.int64)
+def _last_share_of_each(users: IntArray, stamps: FloatArray, ratio: float) -> BoolArray:
+    later, sizes = _rank_from_end(users, stamps)
+    return later < (ratio * sizes + ROUNDING).astype(np.int64)
 
 
-def _random_share_of_each(frame: pd.DataFrame, ratio: float, seed: int) -> BoolArray:
+def _random_share_of_each(users: IntArray, ratio: float, seed: int) -> BoolArray:
     """People in the order of their ids, one generator for all: floor(ratio n) rows of each."""
     rng = np.random.Generator(np.random.PCG64(seed))
-    is_test = np.zeros(len(frame), dtype=np.bool_)
-    rows_of = frame.groupby("user_id", sort=False).indices
-    for user in sorted_ids(rows_of):
-        rows = rows_of[user]
-        is_test[rows[rng.permutation(len(rows))[: int(ratio * len(rows) + 1e-9)]]] = True
+    is_test = np.zeros(len(users), dtype=np.bool_)
+    order = np.argsort(users, kind="stable")
+    starts = np.flatnonzero(np.diff(users[order], prepend=-1))
+    for rows in np.split(order, starts[1:]):
+        is_test[rows[rng.permutation(len(rows))[: int(ratio * len(rows) + ROUNDING)]]] = True
     return is_test
 
 
-def _some_users(frame: pd.DataFrame, ratio: float, seed: int) -> BoolArray:
-    users = sorted_ids(frame["user_id"].unique())
+def _some_users(users: IntArray, ratio: float, seed: int) -> BoolArray:
+    people = np.flatnonzero(np.bincount(users))
     rng = np.random.Generator(np.random.PCG64(seed))
-    n_test = max(1, int(ratio * len(users) + 1e-9))
-    chosen = {users[index] for index in rng.permutation(len(users))[:n_test]}
-    return frame["user_id"].isin(chosen).to_numpy()
+    n_test = max(1, int(ratio * len(people) + ROUNDING))
+    return marked(people[rng.permutation(len(people))[:n_test]], users.max(initial=-1) + 1)[users]
 
 
 def _assert_no_leak(
-    train: pd.DataFrame, validation: pd.DataFrame, test: pd.DataFrame, method: str
+    log: Log, train: IntArray, validation: IntArray, test: IntArray, method: str
 ) -> None:
     earlier = train
     for name, later in (("validation", validation), ("test", test)):
-        if later.empty:
+        if not len(later):
             continue
-        if method == "temporal" and earlier["timestamp"].max() > later["timestamp"].min():
+        if method == "temporal" and log.stamps[earlier].max() > log.stamps[later].min():
             raise Leakage(f"split: a training row is later than the first row of the {name} part.")
-        if method == "user_disjoint" and earlier["user_id"].isin(later["user_id"]).any():
+        in_both = marked(log.users[earlier], log.n_users)[log.users[later]]
+        if method == "user_disjoint" and in_both.any():
             raise Leakage(f"split: a person of the {name} part is in training too.")
-        if earlier.index.isin(later.index).any():
+        if marked(earlier, len(log))[later].any():
             raise Leakage(f"split: a row is in training and in the {name} part.")
-        earlier = pd.concat([train, later])
+        earlier = np.concatenate([train, later])
 
 
 def _judgeable(
-    part: pd.DataFrame,
-    train: pd.DataFrame,
-    before: pd.DataFrame,
-    keep: tuple[bool, bool, bool],
+    log: Log,
+    rows: IntArray,
+    train: IntArray,
+    before: IntArray,
+    drops: Drops,
     name: str,
     report: dict[str, int],
-) -> pd.DataFrame:
-    """The rows of `part` that training makes answerable; every drop is counted in `report`."""
-    drop_users, drop_items, drop_seen = keep
-    report[f"n_{name}_rows_cut"] = len(part)
-    report[f"n_{name}_users"] = int(part["user_id"].nunique())
+) -> IntArray:
+    """The rows that training makes answerable; every drop is counted in `report`."""
+    report[f"n_{name}_rows_cut"] = len(rows)
+    report[f"n_{name}_users"] = log.n_users_in(rows)
+    has_user = marked(log.users[train], log.n_users)
+    has_item = marked(log.items[train], log.n_items)
+    pairs = pd.Series(log.users * log.n_items + log.items)
     steps = (
-        ("cold_user", drop_users, lambda rows: ~rows["user_id"].isin(train["user_id"])),
-        ("cold_item", drop_items, lambda rows: ~rows["item_id"].isin(train["item_id"])),
-        ("seen", drop_seen, lambda rows: _pairs(rows).isin(_pairs(before))),
+        ("cold_user", drops.cold_users, lambda r: ~has_user[log.users[r]]),
+        ("cold_item", drops.cold_items, lambda r: ~has_item[log.items[r]]),
+        ("seen", drops.seen, lambda r: pairs.iloc[r].isin(pairs.iloc[before]).to_numpy()),
     )
     for step, wanted, is_out in steps:
-        out = np.asarray(is_out(part)) if wanted and len(part) else np.zeros(len(part), dtype=bool)
+        out = is_out(rows) if wanted else np.zeros(len(rows), dtype=np.bool_)
         report[f"n_{name}_{step}_rows_dropped"] = int(out.sum())
-        part = part[~out]
-    report[f"n_{name}"] = len(part)
-    report[f"n_{name}_users_counted"] = int(part["user_id"].nunique())
-    return part
-
-
-def _pairs(rows: pd.DataFrame) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(rows[["user_id", "item_id"]])
+        rows = rows[~out]
+    report[f"n_{name}"] = len(rows)
+    report[f"n_{name}_users_counted"] = log.n_users_in(rows)
+    return rows
