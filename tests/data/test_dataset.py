@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from recloop.data.dataset import data_hash, encode, features
 from recloop.data.splitting import split
@@ -67,6 +68,17 @@ def test_a_column_of_one_number_is_zero_and_a_column_of_many_words_is_no_feature
     assert matrix[:, 2].tolist() == [0.0, 0.0]
     names, _ = features(items, "item_id", items["item_id"].tolist())
     assert names == ("price",)
+
+
+def test_numbers_in_text_are_scaled_when_they_are_too_many_to_be_words():
+    items = pd.DataFrame({"item_id": [str(i) for i in range(102)]})
+    items["pages"] = [str(10 * i) for i in range(101)] + [""]
+    items["maker_id"] = items["pages"]
+    names, matrix = features(items, "item_id", items["item_id"].tolist())
+    assert names == ("pages",)
+    assert matrix[:, 0] == pytest.approx([i / 100 for i in range(101)] + [0.5])
+    items["pages"] = items["pages"].replace("30", "thirty")
+    assert features(items, "item_id", items["item_id"].tolist()) == ((), None)
 
 
 def test_no_table_and_no_usable_column_give_no_features():

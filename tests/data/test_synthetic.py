@@ -37,6 +37,14 @@ def test_sparsity_is_the_share_of_pairs_that_stay_empty(sparsity):
     assert 1 - len(log) / (400 * 60) == pytest.approx(sparsity, abs=0.025)
 
 
+@pytest.mark.parametrize("n", [80, 500, 80 * 59 - 1, 80 * 59])
+def test_a_number_of_interactions_is_met_exactly(n):
+    log = generate(SyntheticSettings(**SMALL, n_interactions=n)).interactions
+    assert len(log) == n
+    assert log["user_id"].nunique() == 80
+    assert not log.duplicated(["user_id", "item_id"]).any()
+
+
 def test_each_persons_rows_are_in_the_order_of_time():
     log = generate(SyntheticSettings(**SMALL)).interactions
     assert log.groupby("user_id")["timestamp"].is_monotonic_increasing.all()
@@ -119,9 +127,17 @@ def test_categories_and_features_go_with_taste():
         ({"predictability": 1.1}, "predictability must be between 0 and 1, got 1.1"),
         ({"popularity_skew": -1}, "popularity_skew"),
         ({"n_categories": 0}, "n_categories"),
+        ({"n_interactions": 999}, "n_interactions must be between 1,000 .* and 499,000 .*got 999"),
+        ({"n_interactions": 499_001}, "n_interactions must be between .* got 499,001"),
+        ({"n_interactions": 0}, "n_interactions must be a whole number of at least 1, got 0"),
         ({"n_items": 4, "sparsity": 0.9}, "leaves less than one item a person of 4"),
     ],
 )
 def test_settings_out_of_range_are_named(changed, said):
     with pytest.raises(InvalidParameter, match=said):
         SyntheticSettings(**changed)
+
+
+def test_a_number_of_interactions_stands_for_the_sparsity():
+    settings = SyntheticSettings(n_users=2, n_items=4, sparsity=0.9, n_interactions=3)
+    assert len(generate(settings).interactions) == 3

@@ -87,8 +87,8 @@ def features(
 ) -> tuple[tuple[str, ...], FloatArray | None]:
     """Names and matrix (len(ids), n) of a table's columns: one-hot for words, scaled for numbers.
 
-    Words that are joined by "|" count each; a missing number is the mean; titles and dates are no
-    features. None if there is no table or nothing in it to use.
+    Words that are joined by "|" count each; a missing number is the mean; titles, dates and ids are
+    no features, nor is a column with very many words. None if there is no table or nothing to use.
     """
     if table is None:
         return (), None
@@ -96,7 +96,7 @@ def features(
     names: list[str] = []
     columns: list[np.ndarray] = []
     for name in rows.columns:
-        if name in (key, "title") or "date" in name:
+        if name == "title" or "date" in name or name.lower().endswith("id"):
             continue
         found = _numeric(rows[name], name) or _words(rows[name], name)
         names += [label for label, _ in found]
@@ -119,12 +119,14 @@ def _numeric(values: pd.Series, name: str) -> Labelled:
 
 
 def _words(values: pd.Series, name: str, most: int = 100) -> Labelled:
-    """One column a word; a column with more than `most` words is an id or a text, not a feature."""
+    """One column a word. A column with more than `most` words is a number in text, or no feature:
+    an id or prose."""
     words = values.astype("object").where(values.notna(), "").astype("str")
     flags = words.str.get_dummies(sep="|")
     flags = flags.drop(columns=[word for word in flags.columns if not word.strip()])
     if flags.shape[1] > most:
-        return []
+        numbers = pd.to_numeric(words, errors="coerce")
+        return _numeric(numbers, name) if (numbers.notna() | (words == "")).all() else []
     return [(f"{name}={word}", flags[word].to_numpy(np.float64)) for word in sorted(flags.columns)]
 
 

@@ -36,8 +36,10 @@ CATEGORIES = (
 class SyntheticSettings:
     """How many people and items, and how predictable the people are.
 
-    sparsity: share of (user, item) pairs that stay empty. predictability: 0 nothing to learn, 1
-    highly predictable. popularity_skew: exponent of the popularity curve, 0 for none.
+    sparsity: share of (user, item) pairs that stay empty, met within 0.02 from 1,000 people on.
+    n_interactions: how many rows exactly, instead of a sparsity. predictability: 0 nothing to
+    learn, 1 highly predictable. popularity_skew: exponent of the popularity curve, 0 for none.
+    Memory and time grow with n_users * n_items: a million pairs take about a second.
     """
 
     n_users: int = 1000
@@ -47,6 +49,7 @@ class SyntheticSettings:
     popularity_skew: float = 0.8
     n_categories: int = 10
     seed: int = 0
+    n_interactions: int | None = None
 
     def __post_init__(self) -> None:
         owner = "SyntheticSettings"
@@ -56,10 +59,21 @@ class SyntheticSettings:
         check_between(owner, "predictability", self.predictability, 0.0, 1.0)
         check_between(owner, "popularity_skew", self.popularity_skew, 0.0, 10.0)
         check_count(owner, "n_categories", self.n_categories)
-        if round((1 - self.sparsity) * self.n_items) < 1:
+        if self.n_interactions is not None:
+            self._check_n_interactions(self.n_interactions)
+        elif round((1 - self.sparsity) * self.n_items) < 1:
             raise InvalidParameter(
                 f"{owner}: sparsity {self.sparsity} leaves less than one item a person "
                 f"of {self.n_items}; use a smaller sparsity or more items."
+            )
+
+    def _check_n_interactions(self, n: int) -> None:
+        check_count("SyntheticSettings", "n_interactions", n)
+        most = self.n_users * (self.n_items - 1)
+        if not self.n_users <= n <= most:
+            raise InvalidParameter(
+                f"SyntheticSettings: n_interactions must be between {self.n_users:,} (one a "
+                f"person) and {most:,} (all items but one a person), got {n:,}."
             )
 
 
@@ -116,9 +130,7 @@ def _takes(settings: SyntheticSettings, minds: _Minds) -> list[IntArray]:
     """What each person takes, in order: everyone's next item is drawn at once."""
     rng = stream(settings.seed, "synthetic", "takes")
     n_users, n_items = settings.n_users, settings.n_items
-    mean = (1 - settings.sparsity) * n_items
-    spread = rng.lognormal(mean=-0.125, sigma=0.5, size=n_users)  # mean 1
-    lengths = np.clip(np.round(mean * spread), 1, n_items - 1).astype(np.int64)
+    lengths = _lengths(settings, rng)
     weights = minds.popularity * np.exp(minds.affinities)
     boosts = np.exp(minds.follows)
     taken = np.full((n_users, lengths.max()), -1, dtype=np.int64)
@@ -133,6 +145,22 @@ def _takes(settings: SyntheticSettings, minds: _Minds) -> list[IntArray]:
         taken[active, step] = items
         weights[active, items] = 0.0
     return [taken[user, :length] for user, length in enumerate(lengths)]
+
+
+def _lengths(settings: SyntheticSettings, rng: np.random.Generator) -> IntArray:
+    """(n_users,) how many items each person takes: skewed, at least one, never all."""
+    mean = (1 - settings.sparsity) * settings.n_items
+    if settings.n_interactions is not None:
+        mean = settings.n_interactions / settings.n_users
+    spread = rng.lognormal(mean=-0.125, sigma=0.5, size=settings.n_users)  # mean 1
+    lengths = np.clip(np.round(mean * spread), 1, settings.n_items - 1).astype(np.int64)
+    if settings.n_interactions is None:
+        return lengths
+    while missing := settings.n_interactions - int(lengths.sum()):
+        step = 1 if missing > 0 else -1
+        room = (lengths < settings.n_items - 1) if step > 0 else (lengths > 1)
+        lengths[np.flatnonzero(room)[: abs(missing)]] += step
+    return lengths
 
 
 def _interactions(
