@@ -8,10 +8,10 @@ algorithm 2. Leaving rows alone is what keeps a step from sweeping whole embeddi
 few rows that it saw; t counts all steps, whatever a row took part in.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from recloop.types import IntArray
 from recloop.utils.kernels import kernel
@@ -43,13 +43,22 @@ class Moments(NamedTuple):
     second: NDArray
 
 
+Factors = tuple[Any, ...]
+"""A step's factors in the precision of the weights, in the order of `_descend`."""
+
+
+def factors(by: StepSize, dtype: DTypeLike) -> Factors:
+    """What `descend` multiplies weights of `dtype` with."""
+    exact: Any = np.dtype(dtype).type
+    numbers = (*by, FIRST_DECAY, 1.0 - FIRST_DECAY, SECOND_DECAY, 1.0 - SECOND_DECAY, EPSILON)
+    return tuple(exact(number) for number in numbers)
+
+
 def descend(
-    weights: NDArray, moments: Moments, gradient: NDArray, rows: IntArray, by: StepSize
+    weights: NDArray, moments: Moments, gradient: NDArray, rows: IntArray, by: Factors
 ) -> None:
     """Move the given rows of `weights` (n, d) and of its moments in place."""
-    exact = weights.dtype.type
-    factors = (*by, FIRST_DECAY, 1.0 - FIRST_DECAY, SECOND_DECAY, 1.0 - SECOND_DECAY, EPSILON)
-    _descend(weights, *moments, gradient, rows, *(exact(factor) for factor in factors))
+    _descend(weights, moments.first, moments.second, gradient, rows, *by)
 
 
 @kernel
@@ -58,10 +67,10 @@ def _descend(
 ):
     n_columns = weights.shape[1]
     for row in rows:
-        moves = False
-        for column in range(n_columns):
-            moves = moves or gradient[row, column] != 0
-        if not moves:
+        column = 0
+        while column < n_columns and gradient[row, column] == 0:
+            column += 1
+        if column == n_columns:
             continue
         for column in range(n_columns):
             g = gradient[row, column]
@@ -69,5 +78,6 @@ def _descend(
             v = b2 * second[row, column] + c2 * g * g
             first[row, column] = m
             second[row, column] = v
-            step = rate * m / (np.sqrt(v * correction) + epsilon)
+            # np.divide, because a plain division is checked for zero and then not vectorised
+            step = np.divide(rate * m, np.sqrt(v * correction) + epsilon)
             weights[row, column] = kept * weights[row, column] - step

@@ -26,10 +26,10 @@ from recloop.models.q_network.contract import (
     NetworkShape,
     QNetwork,
     States,
-    initial_weights,
 )
 from recloop.models.q_network.loss import LOSSES
 from recloop.models.q_network.numpy_network import NumpyQNetwork
+from recloop.models.q_network.weights import initial_weights
 from recloop.models.replay import ReplayBuffer
 from recloop.types import FloatArray, IntArray, Transitions
 from recloop.utils.checks import check_between, check_choice, check_count, check_finite
@@ -201,14 +201,14 @@ class DQNRecommender(AbstractRecommender):
             return States(users, histories)
         shape = (len(users), self.context_dim)
         if contexts is None:
-            return States(users, histories, np.zeros(shape))
+            return States(users, histories, np.zeros(shape, dtype=np.float32))
         known = check_finite("DQNRecommender", name, contexts)
         if known.shape != shape:
             raise InvalidParameter(
                 f"DQNRecommender: {name} must have shape {shape}, one row of context_dim numbers "
                 f"for each user, got {known.shape}."
             )
-        return States(users, histories, known)
+        return States(users, histories, known.astype(np.float32))
 
     # How it learns
 
@@ -236,7 +236,7 @@ class DQNRecommender(AbstractRecommender):
 
     def _completed(self, steps: Transitions) -> Transitions:
         """`steps` with everything that a state and a target need, checked."""
-        histories = self._histories(steps.users, steps.histories)
+        histories = self._fitting(steps.users, steps.histories)
         after = steps.next_histories
         if after is None:
             liked = (steps.rewards > 0)[:, None]
@@ -254,11 +254,17 @@ class DQNRecommender(AbstractRecommender):
             rewards=steps.rewards,
             discounts=discounts,
             histories=histories,
-            next_histories=self._histories(steps.users, after),
+            next_histories=self._fitting(steps.users, after),
             contexts=now.contexts,
             next_contexts=later.contexts,
             feedback=steps.feedback,
         )
+
+    def _fitting(self, users: IntArray, histories: IntArray | None) -> IntArray:
+        """(B, n_recent) histories, as they are if they are that already."""
+        if histories is not None and histories.shape == (len(users), self.n_recent):
+            return histories
+        return self._histories(users, histories)
 
     def _learn_chosen(self, steps: Transitions) -> None:
         rate = self.learning_rate

@@ -38,23 +38,27 @@ class ReplayBuffer:
                 for name, value in given.items()
             }
         n_kept = min(len(steps), self.capacity)
-        places = (self.n_seen + len(steps) - n_kept + np.arange(n_kept)) % self.capacity
-        for name, column in self._columns.items():
-            column[places] = given[name][len(steps) - n_kept :]
         self.n_seen += len(steps)
+        start = (self.n_seen - n_kept) % self.capacity
+        n_first = min(n_kept, self.capacity - start)  # the rest begins the ring anew
+        for name, column in self._columns.items():
+            rows = given[name][len(steps) - n_kept :]
+            column[start : start + n_first] = rows[:n_first]
+            if n_first < n_kept:
+                column[: n_kept - n_first] = rows[n_first:]
 
     def sample(self, n_rows: int) -> Transitions:
         """`n_rows` steps drawn evenly, with replacement; there must be one to draw."""
         rows = self.rng.integers(len(self), size=n_rows)
-        return self._steps(rows)
+        return self._steps({name: a.take(rows, axis=0) for name, a in self._columns.items()})
 
     def everything(self) -> Transitions:
         """All rows that are kept, in the places where they lie; there must be one."""
-        return self._steps(slice(len(self)))
+        return self._steps({name: column[: len(self)] for name, column in self._columns.items()})
 
-    def _steps(self, rows: NDArray | slice) -> Transitions:
-        picked: dict[str, Any] = {name: column[rows] for name, column in self._columns.items()}
-        return Transitions(**picked)
+    @staticmethod
+    def _steps(columns: dict[str, Any]) -> Transitions:
+        return Transitions(**columns)
 
     def arrays(self) -> dict[str, NDArray]:
         """What a file keeps: the rows in their places, and n_seen; nothing before the first."""

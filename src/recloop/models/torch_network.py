@@ -23,14 +23,13 @@ from numpy.typing import NDArray
 from recloop.errors import InvalidParameter, MissingExtra
 from recloop.models.adam import EPSILON, FIRST_DECAY, SECOND_DECAY, StepSize, step_size
 from recloop.models.q_network.contract import (
-    TABLES,
     Lesson,
     LossTerms,
     NetworkShape,
     States,
     Weights,
-    dropout_masks,
 )
+from recloop.models.q_network.weights import TABLES, dropout_masks
 from recloop.types import IntArray
 
 try:

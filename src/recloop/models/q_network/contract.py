@@ -17,16 +17,11 @@ from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from recloop.types import FloatArray, IntArray
 
 Weights = dict[str, NDArray]
-
-TABLES = ("users", "items")
-"""The weights of which a step may touch a few rows only."""
-
-_EMBEDDING_SCALE = 0.1
 
 
 @dataclass(frozen=True)
@@ -56,7 +51,7 @@ class States(NamedTuple):
 
     users: IntArray  # (B,)
     histories: IntArray  # (B, n_recent) newest first, -1 padded
-    contexts: FloatArray | None = None  # (B, context_dim), None where the network takes none
+    contexts: NDArray | None = None  # (B, context_dim), None where the network takes none
 
 
 class Lesson(NamedTuple):
@@ -120,42 +115,3 @@ class QNetwork(Protocol):
     def take(self, weights: Weights, moments: Weights) -> None:
         """Continue from saved weights and the optimiser's state; without one from its start."""
         ...
-
-
-def initial_weights(
-    shape: NetworkShape, rng: np.random.Generator, dtype: DTypeLike = np.float32
-) -> Weights:
-    """Every array at its start: small normal embeddings, layers uniform after He, biases zero.
-
-    A row of `items` holds an item's embedding and, last, its bias.
-    """
-    size = shape.embedding_dim
-    weights: Weights = {
-        "users": rng.normal(0.0, _EMBEDDING_SCALE, (shape.n_users, size)),
-        "items": rng.normal(0.0, _EMBEDDING_SCALE, (shape.n_items, size + 1)),
-    }
-    weights["items"][:, size] = 0.0
-    for number, (n_inputs, n_outputs) in enumerate(shape.layers):
-        bound = np.sqrt(6.0 / n_inputs)
-        weights[f"layer_{number}"] = rng.uniform(-bound, bound, (n_inputs, n_outputs))
-        weights[f"layer_{number}_bias"] = np.zeros(n_outputs)
-    if shape.dueling:
-        n_last = shape.layers[-1][0]
-        bound = np.sqrt(1.0 / n_last)
-        weights["value"] = rng.uniform(-bound, bound, n_last)
-        weights["value_bias"] = np.zeros(1)
-    return {name: array.astype(dtype) for name, array in weights.items()}
-
-
-def dropout_masks(shape: NetworkShape, n_rows: int, rng: np.random.Generator) -> list[NDArray]:
-    """(B, width) factors of the inputs of every layer: 0 where dropped, else 1 / (1 - dropout).
-
-    Empty without dropout, which then draws nothing.
-    """
-    if shape.dropout == 0.0:
-        return []
-    keep = np.float32(1.0 - shape.dropout)
-    return [
-        (rng.random((n_rows, n_inputs), dtype=np.float32) < keep) * (np.float32(1.0) / keep)
-        for n_inputs, _ in shape.layers
-    ]

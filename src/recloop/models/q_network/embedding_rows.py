@@ -12,11 +12,16 @@ from recloop.types import IntArray
 from recloop.utils.kernels import kernel
 
 
-def recent_weights(histories: IntArray, decay: float, dtype: DTypeLike) -> NDArray:
-    """(B, H) the weight of each recent item; 0 for -1."""
-    weights = np.where(histories >= 0, decay ** np.arange(histories.shape[1]), 0.0)
-    totals = weights.sum(axis=1, keepdims=True)
-    return (weights / np.where(totals > 0, totals, 1.0)).astype(dtype)
+def place_weights(n_recent: int, decay: float, dtype: DTypeLike) -> NDArray:
+    """(H,) decay^p, before they are made to sum to one."""
+    return (decay ** np.arange(n_recent)).astype(dtype)
+
+
+def recent_weights(histories: IntArray, places: NDArray) -> NDArray:
+    """(B, H) the weight of each recent item; 0 for -1. places: of `place_weights`."""
+    weights = np.zeros(histories.shape, dtype=places.dtype)
+    _recent_weights(weights, histories, places)
+    return weights
 
 
 def gather(
@@ -38,10 +43,11 @@ def gather(
 class RowGradient:
     """The gradient of a table (n, d) of which a step touches few rows; the others stay zero."""
 
-    def __init__(self, table: NDArray) -> None:
-        self.values = np.zeros_like(table)
-        self._rows = np.zeros(len(table), dtype=np.int64)
-        self._is_touched = np.zeros(len(table), dtype=np.bool_)
+    def __init__(self, values: NDArray) -> None:
+        """Over the memory of `values` (n, d), which must be zero."""
+        self.values = values
+        self._rows = np.zeros(len(values), dtype=np.int64)
+        self._is_touched = np.zeros(len(values), dtype=np.bool_)
         self._n_touched = 0
 
     def touched(self) -> IntArray:
@@ -64,12 +70,25 @@ class RowGradient:
         self._is_touched[:] = True
         self._n_touched = len(self._rows)
 
-    def clear(self) -> None:
-        """Zero again what was touched."""
+    def cleared(self) -> "RowGradient":
+        """This one, after what was touched is zero again."""
         rows = slice(None) if self._n_touched == len(self._rows) else self.touched()
         self.values[rows] = 0.0
         self._is_touched[rows] = False
         self._n_touched = 0
+        return self
+
+
+@kernel
+def _recent_weights(weights, histories, places):
+    for b in range(len(histories)):
+        total = 0.0
+        for place in range(len(places)):
+            if histories[b, place] >= 0:
+                total += places[place]
+        for place in range(len(places)):
+            if histories[b, place] >= 0:
+                weights[b, place] = places[place] / total
 
 
 @kernel

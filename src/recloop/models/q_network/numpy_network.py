@@ -9,18 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recloop.models.adam import Moments, descend, step_size
-from recloop.models.q_network.contract import (
-    TABLES,
-    Lesson,
-    LossTerms,
-    NetworkShape,
-    States,
-    Weights,
-    dropout_masks,
+from recloop.models.adam import Moments, descend, factors, step_size
+from recloop.models.q_network.contract import Lesson, LossTerms, NetworkShape, States, Weights
+from recloop.models.q_network.embedding_rows import (
+    RowGradient,
+    gather,
+    place_weights,
+    recent_weights,
 )
-from recloop.models.q_network.embedding_rows import RowGradient, gather, recent_weights
 from recloop.models.q_network.loss import ValueGradient, gradient_of_all, gradient_of_taken
+from recloop.models.q_network.weights import TABLES, WeightStore, dropout_masks
 from recloop.types import IntArray
 
 _FIRST_ROW = np.zeros(1, dtype=np.int64)
@@ -35,6 +33,15 @@ class Trace(NamedTuple):
     queries: NDArray  # (B, embedding_dim + 1); the last column is 1 and meets the item's bias
 
 
+class Learning:
+    """What a network needs only while it learns, by the names of its weights."""
+
+    def __init__(self, weights: WeightStore) -> None:
+        self.n_steps = 0
+        self.first, self.second, self.gradient = (weights.zeros() for _ in range(3))
+        self.rows = {name: RowGradient(self.gradient.by_name[name]) for name in TABLES}
+
+
 class NumpyQNetwork:
     """A Q network on one core; `QNetwork` says what each method promises."""
 
@@ -47,12 +54,18 @@ class NumpyQNetwork:
         weight_decay: float = 0.0,
     ) -> None:
         self.shape = shape
-        self.weights = {name: array.copy() for name, array in weights.items()}
         self.rng = rng
         self.weight_decay = weight_decay
-        self.n_steps = 0
-        self._moments: dict[str, Moments] = {}
-        self._tables: dict[str, RowGradient] = {}
+        self._store = WeightStore(weights)
+        self.weights = self._store.by_name
+        self._places = place_weights(shape.n_recent, shape.recent_decay, weights["items"].dtype)
+        self._started: Learning | None = None
+
+    @property
+    def _learning(self) -> Learning:
+        if self._started is None:
+            self._started = Learning(self._store)
+        return self._started
 
     # How it values
 
@@ -68,7 +81,7 @@ class NumpyQNetwork:
 
     def _forward(self, states: States, masks: list[NDArray]) -> Trace:
         w, size = self.weights, self.shape.embedding_dim
-        recent = recent_weights(states.histories, self.shape.recent_decay, w["items"].dtype)
+        recent = recent_weights(states.histories, self._places)
         x = gather(states, recent, w["users"], w["items"], size)
         queries = np.empty((len(x), size + 1), dtype=x.dtype)
         queries[:, :size] = x[:, size : 2 * size]
@@ -97,22 +110,22 @@ class NumpyQNetwork:
     # How it learns
 
     def fit_step(self, lesson: Lesson, terms: LossTerms, learning_rate: float) -> NDArray:
-        errors, gradients = self.gradients(lesson, terms)
-        self.n_steps += 1
-        by = step_size(learning_rate, self.weight_decay, self.n_steps)
-        for name, gradient in gradients.items():
-            moments = self._moments_of(name)
-            if name in TABLES:
-                touched = self._tables[name].touched()
-                descend(self.weights[name], moments, gradient, touched, by)
-            else:
-                whole = (a.reshape(1, -1) for a in (self.weights[name], *moments, gradient))
-                weights, first, second, flat = whole
-                descend(weights, Moments(first, second), flat, _FIRST_ROW, by)
+        errors, gradient = self.gradients(lesson, terms)
+        learning, weights = self._learning, self.weights
+        first, second = learning.first, learning.second
+        learning.n_steps += 1
+        by = factors(
+            step_size(learning_rate, self.weight_decay, learning.n_steps), weights["items"].dtype
+        )
+        for name in TABLES:
+            moments = Moments(first.by_name[name], second.by_name[name])
+            descend(weights[name], moments, gradient[name], learning.rows[name].touched(), by)
+        moments = Moments(first.layers, second.layers)
+        descend(self._store.layers, moments, learning.gradient.layers, _FIRST_ROW, by)
         return errors
 
     def gradients(self, lesson: Lesson, terms: LossTerms) -> tuple[NDArray, Weights]:
-        """Q minus target (B,), and dL/dw of every array of weights; the tables' are reused."""
+        """Q minus target (B,), and dL/dw by name, in memory that the next call uses again."""
         masks = dropout_masks(self.shape, len(lesson.items), self.rng)
         trace = self._forward(lesson.states, masks)
         errors, gradient = self._value_gradient(trace, lesson, terms)
@@ -142,19 +155,19 @@ class NumpyQNetwork:
 
     def _backward(self, trace: Trace, lesson: Lesson, gradient: ValueGradient) -> Weights:
         size, n_layers = self.shape.embedding_dim, len(self.shape.layers)
-        users, items = (self._cleared_table(name) for name in TABLES)
-        found: Weights = {"users": users.values, "items": items.values}
+        users, items = (self._learning.rows[name].cleared() for name in TABLES)
+        found = self._learning.gradient.by_name
         back = self._through_head(trace, lesson, gradient, items)[:, :size]
         to_recent = back
         for number in reversed(range(n_layers)):
             x = trace.inputs[number]
-            found[f"layer_{number}"] = x.T @ back
-            found[f"layer_{number}_bias"] = back.sum(axis=0)
+            np.matmul(x.T, back, out=found[f"layer_{number}"])
+            np.sum(back, axis=0, out=found[f"layer_{number}_bias"])
             back = back @ self.weights[f"layer_{number}"].T
             if self.shape.dueling and number == n_layers - 1:
                 sums = gradient.row_sums()
-                found["value"] = sums @ x
-                found["value_bias"] = sums.sum(keepdims=True)
+                np.matmul(sums, x, out=found["value"])
+                found["value_bias"][0] = sums.sum()
                 back += np.outer(sums, self.weights["value"])
             if trace.masks:
                 back *= trace.masks[number]
@@ -186,38 +199,26 @@ class NumpyQNetwork:
             items.add_everywhere(-(sums @ trace.queries) / self.shape.n_items)
         return back
 
-    def _cleared_table(self, name: str) -> RowGradient:
-        if name not in self._tables:
-            self._tables[name] = RowGradient(self.weights[name])
-        self._tables[name].clear()
-        return self._tables[name]
-
-    def _moments_of(self, name: str) -> Moments:
-        if name not in self._moments:
-            weights = self.weights[name]
-            self._moments[name] = Moments(np.zeros_like(weights), np.zeros_like(weights))
-        return self._moments[name]
-
     # How it is kept
 
     def copy_from(self, other: "NumpyQNetwork") -> None:
-        for name, array in self.weights.items():
-            np.copyto(array, other.weights[name])
+        self._store.take(other.weights)
 
     def arrays(self) -> Weights:
         return self.weights
 
     def moments(self) -> Weights:
-        kept: Weights = {"n_steps": np.array(self.n_steps)}
+        learning = self._learning
+        kept: Weights = {"n_steps": np.array(learning.n_steps)}
         for name in self.weights:
-            kept[f"first.{name}"], kept[f"second.{name}"] = self._moments_of(name)
+            kept[f"first.{name}"] = learning.first.by_name[name]
+            kept[f"second.{name}"] = learning.second.by_name[name]
         return kept
 
     def take(self, weights: Weights, moments: Weights) -> None:
-        self.weights = {name: weights[name].copy() for name in self.weights}
-        self.n_steps = int(moments["n_steps"]) if moments else 0
-        self._moments = {
-            name: Moments(moments[f"first.{name}"].copy(), moments[f"second.{name}"].copy())
-            for name in self.weights
-            if moments
-        }
+        self._store.take(weights)
+        self._started = None
+        if moments:
+            self._learning.n_steps = int(moments["n_steps"])
+            self._learning.first.take({name: moments[f"first.{name}"] for name in self.weights})
+            self._learning.second.take({name: moments[f"second.{name}"] for name in self.weights})
