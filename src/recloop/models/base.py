@@ -338,6 +338,8 @@ class AbstractRecommender(ABC):
                 f"{owner}: history must have one row for each of {len(users)} users, newest item "
                 f"first, got shape {codes.shape}."
             )
+        if codes.shape[1] == self.history_length:
+            return codes
         padded = np.full((len(users), self.history_length), -1, dtype=np.int64)
         width = min(codes.shape[1], self.history_length)
         padded[:, :width] = codes[:, :width]
@@ -358,11 +360,11 @@ class AbstractRecommender(ABC):
 
         What is wrong is found here, before a kernel reads past an array or half a batch is learned.
         """
-        owner = type(self).__name__
+        owner, n_steps = type(self).__name__, len(transitions)
         for name, values in vars(transitions).items():
-            if isinstance(values, np.ndarray) and len(values) != len(transitions):
+            if isinstance(values, np.ndarray) and len(values) != n_steps:
                 raise InvalidParameter(
-                    f"{owner}: {name} must have one row for each of {len(transitions)} steps, got "
+                    f"{owner}: {name} must have one row for each of {n_steps} steps, got "
                     f"{len(values)}."
                 )
         check_codes(owner, "users", transitions.users, self.n_users)

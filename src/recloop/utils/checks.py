@@ -67,14 +67,14 @@ def check_choice(owner: str, name: str, value: Any, allowed: Collection[str]) ->
 def check_codes(owner: str, name: str, values: ArrayLike, n: int, *, least: int = 0) -> IntArray:
     """`values` as int64 codes within least..n-1; the message names the first one outside."""
     array = np.asarray(values)
-    if array.size and not np.issubdtype(array.dtype, np.integer):
+    if array.dtype.kind not in "iu" and array.size:
         raise InvalidParameter(
             f"{owner}: {name} must be whole numbers between {least} and {n - 1}, "
             f"got an array of {array.dtype}. Codes are integers; ids belong to the faces."
         )
     codes = array.astype(np.int64, copy=False)
     outside = (codes < least) | (codes >= n)
-    if outside.any():
+    if np.count_nonzero(outside):  # several times as quick as any() where there are few
         first = codes[outside].flat[0]
         raise InvalidParameter(f"{owner}: {name} must be between {least} and {n - 1}, got {first}.")
     return codes
