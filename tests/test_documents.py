@@ -109,6 +109,7 @@ def test_the_commands_of_a_document_run(document, workplace):
             capture_output=True,
             text=True,
             check=False,
+            timeout=900,
         )
         assert ran.returncode == 0, f"line {block.line}\n{ran.stdout[-2000:]}\n{ran.stderr[-4000:]}"
 
