@@ -70,6 +70,7 @@ def test_blocks_of_any_size_find_the_same(monkeypatch, rng, cells):
     sets = RelevantSets.of_pairs(*np.nonzero(wanted), 7, 4)
     lists = np.argsort(rng.random((7, 4)), axis=1)[:, :3]
     assert (sets.hits(lists) == np.take_along_axis(wanted, lists, axis=1)).all()
+    assert (sets.gains_of(lists) == np.take_along_axis(wanted, lists, axis=1)).all()
 
 
 def test_blocks_are_as_large_as_the_table_allows():
