@@ -104,11 +104,11 @@ class DQNRecommender(AbstractRecommender):
     dropout: float = 0.3
     weight_decay: float = 0.0
     target_every: int = 200
-    batch_size: int = 512
-    negative_weight: float = 10.0
+    batch_size: int = 256
+    negative_weight: float = 20.0
     conservative_weight: float = 0.0
     n_negatives: int | None = None
-    annealing: float = 1000.0
+    annealing: float = 2000.0
     replay_capacity: int = 100_000
     replay_batch_size: int = 64
     learning_starts: int = 32

@@ -86,6 +86,8 @@ def _recent_weights(weights, histories, places):
         for place in range(len(places)):
             if histories[b, place] >= 0:
                 total += places[place]
+        if total == 0.0:  # nothing is known, or a decay of 0 leaves nothing of what is
+            continue
         for place in range(len(places)):
             if histories[b, place] >= 0:
                 weights[b, place] = places[place] / total
