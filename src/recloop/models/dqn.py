@@ -12,6 +12,7 @@ earned 0. Without that all values of a log tend to one number and the ranking to
 probability that a is chosen in s: it grows with p.
 """
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -130,10 +131,15 @@ class DQNRecommender(AbstractRecommender):
         owner = "DQNRecommender"
         for name, least in _COUNTS.items():
             setattr(self, name, check_count(owner, name, getattr(self, name), least=least))
-        widths = (self.hidden,) if isinstance(self.hidden, int) else self.hidden
+        widths = self.hidden if isinstance(self.hidden, Sequence) else (self.hidden,)
         self.hidden = tuple(check_count(owner, "hidden", width) for width in widths)
         if self.n_negatives is not None:
             self.n_negatives = check_count(owner, "n_negatives", self.n_negatives, least=0)
+        if self.learning_starts > self.replay_capacity:
+            raise InvalidParameter(
+                f"{owner}: learning_starts must be at most replay_capacity, "
+                f"{self.replay_capacity}, or nothing is ever learned; got {self.learning_starts}."
+            )
         for name in ("discount_factor", "epsilon"):
             setattr(self, name, check_between(owner, name, getattr(self, name), 0, 1))
         self.recent_decay = check_between(owner, "recent_decay", self.recent_decay, 0, 1)
@@ -379,7 +385,8 @@ class DQNRecommender(AbstractRecommender):
             self._take_replay(path, found["replay"])
 
     def _take_replay(self, path: str | Path, found: dict[str, np.ndarray]) -> None:
-        n_rows = min(int(found.get("n_seen", np.array(0)).max()), self.replay_capacity)
+        n_seen = int(found.get("n_seen", np.array(0)).max())
+        n_rows = min(max(n_seen, 0), self.replay_capacity)
         nobody = np.zeros(n_rows, dtype=np.int64)
         blank = self._completed(Transitions(nobody, nobody, np.zeros(n_rows)))
         template = ReplayBuffer(max(n_rows, 1), self._replay.rng)
