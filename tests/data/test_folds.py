@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from recloop.data.folds import folds, sliding_windows
+from recloop.data.folds import k_folds, sliding_windows
 from recloop.data.splitting import ACROSS_USERS, Drops
 from recloop.errors import InvalidData, InvalidParameter
 
@@ -47,7 +47,7 @@ def test_a_window_share_that_is_whole_is_not_lost_to_rounding():
 
 @pytest.mark.parametrize("n_folds", [2, 3])
 def test_every_row_tests_once_and_trains_otherwise(n_folds):
-    cuts = list(folds(LOG.assign(row=range(10)), n_folds, drops=KEEP_ALL))
+    cuts = list(k_folds(LOG.assign(row=range(10)), n_folds, drops=KEEP_ALL))
     assert len(cuts) == n_folds
     assert sorted(row for cut in cuts for row in cut.test["row"]) == list(range(10))
     for cut in cuts:
@@ -58,7 +58,7 @@ def test_every_row_tests_once_and_trains_otherwise(n_folds):
 
 
 def test_folds_of_people_test_each_person_once():
-    cuts = list(folds(LOG, 3, by="users"))
+    cuts = list(k_folds(LOG, 3, by="users"))
     tested = [set(cut.test["user_id"]) for cut in cuts]
     assert sorted(next(iter(people)) for people in tested) == ["a", "b", "c"]
     for cut in cuts:
@@ -69,10 +69,10 @@ def test_folds_of_people_test_each_person_once():
 
 def test_folds_drop_by_default_and_differ_between_seeds():
     log = pd.concat([LOG.assign(row=range(10)), LOG.assign(row=range(10, 20))])
-    one, other = (next(folds(log, 2, seed=seed, drops=KEEP_ALL)) for seed in (0, 1))
+    one, other = (next(k_folds(log, 2, seed=seed, drops=KEEP_ALL)) for seed in (0, 1))
     assert one.test["row"].tolist() != other.test["row"].tolist()
-    assert one.test["row"].tolist() == next(folds(log, 2, drops=KEEP_ALL)).test["row"].tolist()
-    dropped = next(folds(log, 2))
+    assert one.test["row"].tolist() == next(k_folds(log, 2, drops=KEEP_ALL)).test["row"].tolist()
+    dropped = next(k_folds(log, 2))
     assert dropped.report["n_test_seen_rows_dropped"] > 0
 
 
@@ -84,8 +84,8 @@ def test_what_cannot_be_cut_is_named():
     with pytest.raises(InvalidData, match=r"0\.05 of 10 rows is less than one row a window"):
         next(sliding_windows(LOG, 2, test_ratio=0.05))
     with pytest.raises(InvalidParameter, match="n_folds must be a whole number of at least 2"):
-        next(folds(LOG, 1))
+        next(k_folds(LOG, 1))
     with pytest.raises(InvalidParameter, match="by must be one of 'rows', 'users', got 'items'"):
-        next(folds(LOG, 2, by="items"))
+        next(k_folds(LOG, 2, by="items"))
     with pytest.raises(InvalidData, match="3 users cannot be cut into 4 parts"):
-        next(folds(LOG, 4, by="users"))
+        next(k_folds(LOG, 4, by="users"))

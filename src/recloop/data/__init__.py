@@ -12,6 +12,8 @@ __getattr__, __dir__, __all__ = lazy_names(
         "SyntheticSettings": "recloop.data.synthetic",
         "encode": "recloop.data.dataset",
         "generate": "recloop.data.synthetic",
+        "k_folds": "recloop.data.folds",
+        "sliding_windows": "recloop.data.folds",
         "split": "recloop.data.splitting",
     },
 )

@@ -38,7 +38,7 @@ def sliding_windows(
         yield _without_validation(log, train, test, "temporal", drops or Drops())
 
 
-def folds(
+def k_folds(
     frame: pd.DataFrame,
     n_folds: int = 5,
     *,
@@ -51,12 +51,12 @@ def folds(
     by: "rows" (leaks across people and time) or "users" (each fold tests on people that its
     training part never saw). There is no validation part.
     """
-    check_count("folds", "n_folds", n_folds, least=2)
-    check_choice("folds", "by", by, ("rows", "users"))
+    check_count("k_folds", "n_folds", n_folds, least=2)
+    check_choice("k_folds", "by", by, ("rows", "users"))
     log = Log(frame)
     among = log.rows if by == "rows" else np.flatnonzero(np.bincount(log.users))
     if len(among) < n_folds:
-        raise InvalidData(f"folds: {len(among)} {by} cannot be cut into {n_folds} parts.")
+        raise InvalidData(f"k_folds: {len(among)} {by} cannot be cut into {n_folds} parts.")
     shuffled = stream(seed, "folds").permutation(among)
     drops = drops or Drops()
     method = "random"
