@@ -100,7 +100,7 @@ def _touch_places(memory, heads, places, rows):
 def limit_rate(rng, table, steps):
     """Steps per second of a loop that only reads and writes one head and one value a step."""
     heads = np.zeros(len(table.heads) * 8)
-    memory = np.zeros(max(len(table.values), 1))
+    memory = np.zeros(max(table.values.size, 1))
     rows = steps.rows[:, 0] * 8
     places = rng.integers(0, len(memory), len(rows))
     if table.kind == "dense":

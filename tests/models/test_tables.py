@@ -180,23 +180,22 @@ def test_a_prior_decides_only_among_what_never_followed():
 
 def test_saved_arrays_of_another_table_are_refused():
     table, other = QTable(3, 20, kind="hashed"), QTable(4, 20, kind="hashed")
-    cells = other.cells
     with pytest.raises(ValueError, match="heads are"):
-        table.take(cells.values, cells.items, cells.heads, cells.end)
-    cells = table.cells
+        table.take(other.values, other.items, other.heads, other.end)
     with pytest.raises(ValueError, match="do not fill whole buckets"):
-        table.take(cells.values[:-1], cells.items, cells.heads, cells.end)
-    heads = cells.heads.copy()
+        table.take(table.values, table.items[:-1], table.heads, table.end)
+    with pytest.raises(ValueError, match="do not fill whole buckets"):
+        table.take(table.values[:, :-1], table.items, table.heads, table.end)
+    heads = table.heads.copy()
     heads["n_slots"][1] = 8_000
     with pytest.raises(ValueError, match="a row lies outside the slab"):
-        table.take(cells.values, cells.items, heads, cells.end)
-    items = cells.items.copy()
-    items[0] = 20
+        table.take(table.values, table.items, heads, table.end)
+    items = table.items.copy()
+    items[0, 0] = 20
     with pytest.raises(ValueError, match=r"an item is outside -1\.\.19"):
-        table.take(cells.values, items, cells.heads, cells.end)
+        table.take(table.values, items, table.heads, table.end)
     with pytest.raises(ValueError, match="another type"):
-        table.take(cells.values.astype(np.float32), cells.items, cells.heads, cells.end)
+        table.take(table.values.astype(np.float32), table.items, table.heads, table.end)
     dense = QTable(3, 20, kind="dense")
-    parts = dense.cells
     with pytest.raises(ValueError, match="a dense table of another size"):
-        dense.take(np.zeros(40), parts.items, parts.heads, parts.end)
+        dense.take(np.zeros((4, 10)), dense.items, dense.heads, dense.end)

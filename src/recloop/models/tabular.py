@@ -62,8 +62,8 @@ class AbstractTabularRecommender(AbstractRecommender):
     prior_visits: float = field(default=1e-3, kw_only=True)
     initial_value: float = field(default=0.0, kw_only=True)
 
-    table_values: FloatArray = learned("?")
-    table_items: NDArray[np.int32] = learned("?")
+    table_values: FloatArray = learned("?", 10)
+    table_items: NDArray[np.int32] = learned("?", 8)
     table_heads: np.ndarray = learned("n_table_rows")
     table_end: IntArray = learned(2)
     chosen_counts: FloatArray = learned("n_items")  # how often a log saw each item chosen
@@ -123,9 +123,8 @@ class AbstractTabularRecommender(AbstractRecommender):
         self.segments = np.zeros(self.n_users, dtype=np.int64)
 
     def _show_table(self) -> None:
-        cells = self._q.cells
-        self.table_values, self.table_items = cells.values, cells.items
-        self.table_heads, self.table_end = cells.heads, cells.end
+        self.table_values, self.table_items = self._q.values, self._q.items
+        self.table_heads, self.table_end = self._q.heads, self._q.end
 
     def assign_segments(self, segments: IntArray) -> None:
         """Put every user in a segment 0..n_segments-1; segments: (n_users,)."""

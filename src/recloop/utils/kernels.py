@@ -32,6 +32,11 @@ def bare_kernel(function: Function) -> Function:
     return _compiled(function, _nrt=False)
 
 
+def kernel_part(function: Function) -> Function:
+    """A piece of a bare kernel, copied into its callers: for the few lines that every step runs."""
+    return cast(Function, numba.njit(inline="always", nogil=True, _nrt=False)(function))
+
+
 def _compiled(function: Function, **options: Any) -> Function:
     before = _settings.CACHE_DIR
     _settings.CACHE_DIR = str(_cache_folder())

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from recloop.models.tables.cells import (
     NO_ROOM,
+    at,
     best_item_of,
     best_of,
     find,
@@ -30,13 +31,13 @@ from recloop.models.tables.cells import (
 )
 from recloop.models.td import DOUBLE, EXPECTED, GREEDY, next_value, td_error, td_target
 from recloop.types import BoolArray, FloatArray, IntArray
-from recloop.utils.kernels import bare_kernel
+from recloop.utils.kernels import bare_kernel, kernel_part
 
 AHEAD = 128
 """Steps whose places are read together."""
 
-IN_CACHE = 1 << 18
-"""Numbers up to which a table is read fast without reading ahead: 2 MiB."""
+IN_CACHE = 1 << 20
+"""Numbers up to which a table is read fast without reading ahead: 8 MiB."""
 
 
 class Steps(NamedTuple):
@@ -82,7 +83,7 @@ def learn_rows(cells, steps, method, first):
             following = _value_of_row(
                 cells, steps.next_rows[i, 0], steps.next_items[i], method, shift
             )
-        stored = cells.values[cells.heads[row]["bucket"] * 10 + slot]
+        stored = cells.values[at(cells, row, slot)]
         value = scaled(cells, row, stored)
         target = td_target(steps.rewards[i], steps.discounts[i], following)
         if method.chosen:
@@ -109,7 +110,7 @@ def _read_ahead(cells, steps, method, first):
     return seen
 
 
-@bare_kernel
+@kernel_part
 def _value_of_row(cells, row, named, method, shift):
     """V(s') of a state with one row."""
     mean, value = 0.0, 0.0
@@ -174,7 +175,7 @@ def _place_all(cells, rows, weights, shift, item, chosen):
 def _move(cells, row, item, weight, move, chosen):
     """Let one row of a mixture take its share: of a target it was told, or of a step."""
     slot = find(cells, row, item)
-    stored = cells.values[cells.heads[row]["bucket"] * 10 + slot]
+    stored = cells.values[at(cells, row, slot)]
     visits = cells.heads[row]["visits"]
     if chosen:
         cells.heads[row]["visits"] = visits + weight

@@ -1,105 +1,148 @@
-"""The maximum of a row, kept while its numbers change: a tree in which every node has 8 children.
+"""The maximum of a row, kept while its numbers change: a tree whose root stands with the row.
 
-Eight float64 are one cache line. A number that rises costs one comparison a level; a maximum that
-falls is found again among 8 numbers a level: 3 levels for 500 items, 5 for 10,000.
+The leaves of a row stand eight in a bucket, `width` numbers apart from the next one:
 
-The leaves of a row lie at values[first:first + n_leaves]; n_leaves is rounded up to eights, then
-its nodes follow, lowest level first. All of it fits into 10 numbers for every 8 leaves.
+    values[first + width b:][:8]    leaves 8 b .. 8 b + 7
+    values[first + width b + 8]     the largest of them, a node of the lowest level
+    values[first + width b + 9]     node b of the levels above, one level after the other
+
+A node above has 16 children; the root, which the caller keeps as `best`, has up to 16. A number
+that rises costs one comparison a level, most often one in all. A maximum that falls is found again
+among 8 numbers and 16 a level: 2 levels for 128 items, 3 for 2,048, 4 for 32,768.
 """
 
 import numpy as np
 
-from recloop.utils.kernels import bare_kernel
+from recloop.utils.kernels import bare_kernel, kernel_part
+
+NODE, ABOVE = 8, 9
 
 
-@bare_kernel
+@kernel_part
 def n_groups(count):
-    """How many parents `count` numbers have."""
+    """How many buckets `count` leaves fill."""
     return (count + 7) >> 3
 
 
-@bare_kernel
+@kernel_part
 def larger(one, other):
     """The larger of two numbers."""
     return one if one > other else other
 
 
-@bare_kernel
-def largest(values, first, count):
-    """The largest of the next 8 numbers from `first`, or of the next `count` if those are fewer."""
+@kernel_part
+def largest_leaf(values, bucket, count):
+    """The largest of the 8 leaves of a bucket, or of its first `count` if those are fewer."""
     if count >= 8:
         left = larger(
-            larger(values[first], values[first + 1]), larger(values[first + 2], values[first + 3])
+            larger(values[bucket], values[bucket + 1]),
+            larger(values[bucket + 2], values[bucket + 3]),
         )
         right = larger(
-            larger(values[first + 4], values[first + 5]),
-            larger(values[first + 6], values[first + 7]),
+            larger(values[bucket + 4], values[bucket + 5]),
+            larger(values[bucket + 6], values[bucket + 7]),
         )
         return larger(left, right)
-    highest = values[first]
-    for place in range(first + 1, first + count):
-        highest = larger(highest, values[place])
+    highest = values[bucket]
+    for leaf in range(1, count):
+        highest = larger(highest, values[bucket + leaf])
     return highest
 
 
-@bare_kernel
-def put(values, first, n_leaves, leaf, new, best):
+@kernel_part
+def largest_node(values, width, first, count):
+    """The largest of 16 nodes from `first` on, or of `count` if those are fewer."""
+    highest = values[first]
+    for node in range(1, min(16, count)):
+        highest = larger(highest, values[first + node * width])
+    return highest
+
+
+@kernel_part
+def put(values, width, first, n_leaves, leaf, new, best):
     """Write `new` at a leaf and mend the nodes above it; the maximum of the row, `best` before.
 
-    Stops at the first node that stays as it was: most writes touch one.
+    Stops at the first node that stays as it was.
     """
-    level, count, place = first, n_leaves, leaf
-    above = first + (n_groups(n_leaves) << 3)
-    old = values[level + place]
-    values[level + place] = new
-    while True:
-        group = place >> 3
-        before = values[above + group]
+    bucket = first + (leaf >> 3) * width
+    old, before = values[bucket + (leaf & 7)], values[bucket + NODE]
+    values[bucket + (leaf & 7)] = new
+    if new < before:
+        if old < before:
+            return best
+        new = largest_leaf(values, bucket, n_leaves - ((leaf >> 3) << 3))
+    if new == before:
+        return best
+    values[bucket + NODE] = new
+    if n_leaves > 128:
+        return _mend(values, width, first, n_groups(n_leaves), leaf >> 3, before, new, best)
+    if new < best and before == best:
+        return largest_node(values, width, first + NODE, n_groups(n_leaves))
+    return larger(new, best)
+
+
+@bare_kernel
+def _mend(values, width, first, count, place, old, new, best):
+    """Mend the levels above a node of the lowest level that was `old` and is `new`."""
+    level, above = first + NODE, first + ABOVE
+    while count > 16:
+        group = place >> 4
+        before = values[above + group * width]
         if new < before:
             if old < before:
                 return best
-            new = largest(values, level + (group << 3), count - (group << 3))
+            children = level + (group << 4) * width
+            new = largest_node(values, width, children, count - (group << 4))
         if new == before:
             return best
-        values[above + group] = new
-        old = before
-        level, place = above, group
-        count = n_groups(count)
-        above += count
-        if count == 1:
-            return new
+        values[above + group * width] = new
+        old, place, level = before, group, above
+        count = (count + 15) >> 4
+        above += count * width
+    if new < best and old == best:
+        return largest_node(values, width, level, count)
+    return larger(new, best)
 
 
 @bare_kernel
-def build(values, first, n_leaves):
+def build(values, width, first, n_leaves):
     """Make all nodes over leaves that were written directly; the maximum of the row."""
-    level, count = first, n_leaves
-    above = first + (n_groups(n_leaves) << 3)
-    while True:
-        for group in range(n_groups(count)):
-            values[above + group] = largest(values, level + (group << 3), count - (group << 3))
-        level, count = above, n_groups(count)
-        above += count
-        if count == 1:
-            return values[level]
+    count = n_groups(n_leaves)
+    for group in range(count):
+        bucket = first + group * width
+        values[bucket + NODE] = largest_leaf(values, bucket, n_leaves - (group << 3))
+    level, above = first + NODE, first + ABOVE
+    while count > 16:
+        n_above = (count + 15) >> 4
+        for group in range(n_above):
+            children = level + (group << 4) * width
+            values[above + group * width] = largest_node(
+                values, width, children, count - (group << 4)
+            )
+        level, count = above, n_above
+        above += count * width
+    return largest_node(values, width, level, count)
 
 
 @bare_kernel
-def first_best(values, first, n_leaves, keys, first_key, best):
+def first_best(values, width, first, n_leaves, keys, first_key, best):
     """The lowest key among the leaves that hold `best`, -1 if none does.
 
-    keys: those of the leaves from first_key on; when it is empty a leaf's place is its key.
+    keys: that of leaf 8 b + k at first_key + 2 width b + k; a leaf's place where it is empty.
     """
     lowest = np.int64(-1)
-    above = first + (n_groups(n_leaves) << 3)
-    for group in range(n_groups(n_leaves)):
-        if values[above + group] != best:
+    count = n_groups(n_leaves)
+    for block in range((count + 15) >> 4):
+        if count > 16 and values[first + block * width + ABOVE] != best:
             continue
-        for leaf in range(group << 3, min((group << 3) + 8, n_leaves)):
-            if values[first + leaf] == best:
-                if not len(keys):
-                    return np.int64(leaf)
-                key = np.int64(keys[first_key + leaf])
-                if lowest < 0 or key < lowest:
-                    lowest = key
+        for group in range(block << 4, min((block << 4) + 16, count)):
+            if values[first + group * width + NODE] != best:
+                continue
+            for k in range(min(8, n_leaves - (group << 3))):
+                if values[first + group * width + k] == best:
+                    if not len(keys):
+                        return np.int64((group << 3) + k)
+                    key = np.int64(keys[first_key + 2 * group * width + k])
+                    if lowest < 0 or key < lowest:
+                        lowest = key
     return lowest

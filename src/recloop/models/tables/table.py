@@ -4,6 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recloop.models.tables.cells import (
+    DENSE_WIDTH,
+    FIRST_ITEM,
+    HASHED_WIDTH,
     HEAD,
     Cells,
     best_item_of,
@@ -21,6 +24,7 @@ DENSE_LIMIT = 1 << 24
 
 _GROWTH = 1.25
 _FEWEST_BUCKETS = 64
+_RESERVE = 4
 
 
 class QTable:
@@ -52,18 +56,41 @@ class QTable:
             self.heads["n_slots"] = self.heads["n_used"] = n_items
             self.heads["n_left"] = 0
             self.heads["best"] = initial
-        self.items: NDArray[np.int32] = np.empty(0, dtype=np.int32)
-        # zeros take memory when they are touched, not before
-        n_values = n_rows * width * 10
-        self.values = np.zeros(n_values) if initial == 0.0 else np.full(n_values, float(initial))
         self._end = np.array([n_rows * width, 0])
-        if not is_dense:
+        self._start, self._n_buckets = 0, n_rows * width
+        if is_dense:
+            # zeros take memory when they are touched, not before
+            n = n_rows * width * DENSE_WIDTH
+            self._memory = np.zeros(n) if initial == 0.0 else np.full(n, float(initial))
+        else:
+            self._memory = np.zeros(0)
             self._resize(_FEWEST_BUCKETS)
 
     @property
     def cells(self) -> Cells:
         """The arrays, as the kernels take them."""
-        return Cells(self.values, self.items, self.heads, self._end)
+        if self.kind == "dense":
+            return Cells(self._memory, np.empty(0, dtype=np.int32), self.heads, self._end)
+        values = self._memory[self._start : self._start + self._n_buckets * HASHED_WIDTH]
+        return Cells(values, values.view(np.int32), self.heads, self._end)
+
+    @property
+    def values(self) -> FloatArray:
+        """(n_buckets, 10) values and nodes: a view, good until the next step is learned."""
+        width = HASHED_WIDTH if self.kind == "hashed" else DENSE_WIDTH
+        return self.cells.values.reshape(-1, width)[:, :DENSE_WIDTH]
+
+    @property
+    def items(self) -> NDArray[np.int32]:
+        """(n_buckets, 8) items of a hashed table, -1 where there is none; (0, 8) of a dense one."""
+        if self.kind == "dense":
+            return np.empty((0, 8), dtype=np.int32)
+        return self.cells.items.reshape(-1, 2 * HASHED_WIDTH)[:, FIRST_ITEM : FIRST_ITEM + 8]
+
+    @property
+    def end(self) -> IntArray:
+        """(2,) how many buckets are given out, and nothing of interest."""
+        return self._end
 
     def learn(self, steps: Steps, method: Method) -> float:
         """Learn the steps in their order; the sum of the absolute changes of Q."""
@@ -113,7 +140,7 @@ class QTable:
     @property
     def n_bytes(self) -> int:
         """Memory of all arrays, used or not."""
-        return self.values.nbytes + self.items.nbytes + self.heads.nbytes
+        return self.cells.values.nbytes + self.heads.nbytes
 
     def take(
         self, values: FloatArray, items: NDArray[np.int32], heads: NDArray[np.void], end: IntArray
@@ -122,23 +149,37 @@ class QTable:
         wrong = _what_is_wrong(self, values, items, heads, end)
         if wrong:
             raise ValueError(f"the table is not consistent: {wrong}. It was not loaded.")
-        # copies of their own, so that the slab can be resized in place
-        self.values, self.items = values.copy(), items.copy()
+        if self.kind == "hashed":
+            self._resize(len(values))
+            self.items[:] = items
+        self.values[:] = values
         self.heads, self._end = heads.copy(), end.copy()
 
     def _make_room(self) -> None:
-        n_buckets = len(self.items) >> 3
+        n_buckets = self._n_buckets
         n_live = int(self.heads["n_slots"].sum()) >> 3
         if n_buckets - n_live > n_buckets // 4:
-            order = np.argsort(self.heads["bucket"], kind="stable")
+            order = np.argsort(self.heads["bucket"])
             _pack(self.cells, order)
         else:
             self._resize(int(n_buckets * _GROWTH) + _FEWEST_BUCKETS)
 
     def _resize(self, n_buckets: int) -> None:
-        # in place: pages move instead of being copied, so there is no second slab at any time
-        self.values.resize(n_buckets * 10, refcheck=False)
-        self.items.resize(n_buckets * 8, refcheck=False)
+        needed, held = (n_buckets + 1) * HASHED_WIDTH, self.cells.values
+        if needed > len(self._memory):
+            self._memory = _reserved(needed)
+            # a bucket begins with a cache line, so that it lies in two and not across three
+            self._start = -(self._memory.ctypes.data >> 3) % HASHED_WIDTH
+            self._memory[self._start : self._start + len(held)] = held
+        self._n_buckets = n_buckets
+
+
+def _reserved(n: int) -> FloatArray:
+    """Zeros, at least n, with room to grow: pages that are never touched take no memory."""
+    try:
+        return np.zeros(n * _RESERVE)
+    except MemoryError:
+        return np.zeros(n)
 
 
 def _what_is_wrong(
@@ -153,11 +194,12 @@ def _what_is_wrong(
         return f"heads are {heads.shape} of {heads.dtype}, needed {table.heads.shape} of {HEAD}"
     if values.dtype != np.float64 or items.dtype != np.int32 or end.dtype != np.int64:
         return "an array has another type"
-    n_buckets = len(values) // 10
-    if len(values) != 10 * n_buckets or (len(items) != 8 * n_buckets and table.kind == "hashed"):
-        return f"{len(values)} values and {len(items)} items do not fill whole buckets"
+    n_buckets = len(values)
+    n_with_items = n_buckets if table.kind == "hashed" else 0
+    if values.shape != (n_buckets, DENSE_WIDTH) or items.shape != (n_with_items, 8):
+        return f"values {values.shape} and items {items.shape} do not fill whole buckets"
     if table.kind == "dense":
-        same = len(values) == len(table.values) and not len(items)
+        same = len(values) == len(table.values)
         fixed = all((heads[n] == table.heads[n]).all() for n in ("bucket", "n_slots", "n_used"))
         return "" if same and fixed else "a dense table of another size"
     last = heads["bucket"] + -(-heads["n_slots"] // 8)
@@ -189,10 +231,8 @@ def _pack(cells, order):
     for row in order:
         bucket, n_buckets = cells.heads[row]["bucket"], cells.heads[row]["n_slots"] >> 3
         if n_buckets > 0 and bucket != end:
-            for k in range(n_buckets * 10):
-                cells.values[end * 10 + k] = cells.values[bucket * 10 + k]
-            for k in range(n_buckets * 8):
-                cells.items[end * 8 + k] = cells.items[bucket * 8 + k]
+            for k in range(n_buckets * HASHED_WIDTH):
+                cells.values[end * HASHED_WIDTH + k] = cells.values[bucket * HASHED_WIDTH + k]
             cells.heads[row]["bucket"] = end
         end += n_buckets
     cells.end[0] = end
