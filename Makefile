@@ -22,7 +22,7 @@ help:  ## this list
 	  printf '  %-10s %s\n' "$$verb" "$$text"; done
 
 run: $(VENV)/.run  ## train, evaluate and report; CONFIG=file.yaml DATA=folder OUTPUT=folder ARGS="..."
-	$(BIN)/recloop run --config "$(CONFIG)" --output-dir "$(OUTPUT)" $(if $(DATA),--data "$(DATA)") $(ARGS)
+	$(BIN)/recloop run --config "$(CONFIG)" --output-dir "$(OUTPUT)" --beside $(if $(DATA),--data "$(DATA)") $(ARGS)
 
 demo: $(VENV)/.demo  ## open the run folder OUTPUT in a browser
 	$(BIN)/streamlit run scripts/demo.py $(ARGS) -- --run "$(OUTPUT)"

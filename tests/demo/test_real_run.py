@@ -17,7 +17,14 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     config = ExperimentConfig.model_validate(
         {
             "data": {"synthetic": {"n_users": 40, "n_items": 30, "n_categories": 3}},
-            "models": [{"name": "tastes", "type": "pure_svd", "params": {"n_factors": 4}}],
+            "models": [
+                {
+                    "name": "tastes",
+                    "type": "pure_svd",
+                    "params": {"n_factors": 4},
+                    "controls": ["popular"],
+                }
+            ],
             "evaluation": {"ks": [1, 5], "metric": "ndcg@5", "baselines": ["popular", "random"]},
         }
     )

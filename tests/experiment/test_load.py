@@ -121,5 +121,5 @@ def test_a_file_that_is_not_there_or_not_yaml_is_named(tmp_path, config_file):
 def test_baselines_join_by_themselves_and_a_named_one_takes_their_place(config_file):
     text = "models: [{name: popular, type: popular, params: {seed: 9}}]\n"
     rows = entries(load_config(config_file(text + "evaluation: {baselines: [popular, pure_svd]}")))
-    assert [(row.name, row.is_baseline) for row in rows] == [("pure_svd", True), ("popular", False)]
+    assert [(row.name, row.is_baseline) for row in rows] == [("pure_svd", True), ("popular", True)]
     assert rows[1].params == {"seed": 9}

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info
 
 from recloop.errors import DamagedFile, InvalidConfig, InvalidData, MissingData, RunFolderInUse
 from recloop.errors import UnknownName as UnknownNameError
@@ -14,6 +15,7 @@ from recloop.experiment import RunFolder, load_config, run_experiment
 from recloop.experiment.evaluate import evaluate_folder
 from recloop.experiment.recommend import recommend_for
 from recloop.experiment.training import Silent
+from recloop.models import PopularRecommender
 from recloop.utils.files import MANIFEST, sha256_of
 
 CONFIG = """\
@@ -260,3 +262,47 @@ def test_a_test_part_that_nothing_can_be_asked_of_is_an_error_before_training(co
 def test_a_misspelt_key_of_the_synthetic_settings_is_named(config_file):
     with pytest.raises(InvalidConfig, match=r"'data\.synthetic\.n_user'\. Did you mean 'n_users'"):
         run(config_file, overrides=["data.synthetic.n_user=3"])
+
+
+def test_beside_finds_a_free_folder_and_finds_it_again(config_file):
+    first = run(config_file)
+    with pytest.raises(RunFolderInUse, match="--beside"):
+        run(config_file, overrides=["seed=1"])
+    second = run(config_file, overrides=["seed=1"], beside=True)
+    third = run(config_file, overrides=["seed=2"], beside=True)
+    assert [one.path.name for one in (first, second, third)] == ["out", "out-2", "out-3"]
+    before = contents(second.path)
+    assert run(config_file, overrides=["seed=1"], beside=True).path == second.path
+    assert contents(second.path) == before
+    assert run(config_file, beside=True).path == first.path
+
+
+def test_linear_algebra_runs_on_as_many_threads_as_asked_for(config_file, monkeypatch):
+    seen = []
+    fit = PopularRecommender.fit
+
+    def fit_and_look(self, log):
+        seen.append(
+            {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
+        )
+        return fit(self, log)
+
+    monkeypatch.setattr(PopularRecommender, "fit", fit_and_look)
+    run(config_file, "one")
+    run(config_file, "two", overrides=["training.threads=2"])
+    assert seen == [{1}, {2}]
+
+
+def test_every_model_that_is_only_fitted_is_a_baseline_and_keeps_its_controls(config_file):
+    text = CONFIG.replace("params: {n_factors: 4}}", "params: {n_factors: 4}, controls: [random]}")
+    config_file.write_text(text)
+    results = run(config_file).metrics()
+    rows = {row["name"]: row["is_baseline"] for row in results["models"]}
+    assert rows == {"random": True, "popular": True, "svd": True, "world-model": True,
+                    "bandit": False, "bandit-world": False}  # fmt: skip
+    baselines = [row for row in results["models"] if row["is_baseline"]]
+    best = max(baselines, key=lambda row: row["metrics"]["ndcg@5"]["mean"])["name"]
+    pairs = [(row["model"], row["control"]) for row in results["comparisons"]]
+    assert ("svd", "random") in pairs
+    assert {model for model, control in pairs if control == best} >= {"bandit", "bandit-world"}
+    assert not [model for model, _ in pairs if model in ("random", "popular", "world-model")]

@@ -18,5 +18,8 @@ DataPath = Annotated[
 Set = Annotated[
     list[str] | None, typer.Option("--set", help="Overrides one key: section.key=value.")
 ]
+Beside = Annotated[
+    bool, typer.Option("--beside", help="Go to NAME-2, ... if --output-dir holds another run.")
+]
 Seed = Annotated[int | None, typer.Option("--seed", help="Overrides the seed.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from recloop.cli.options import Config, DataPath, Json, ModelsDir, OutputDir, Seed, Set
+from recloop.cli.options import Beside, Config, DataPath, Json, ModelsDir, OutputDir, Seed, Set
 
 DEFAULT_CONFIG = Path("configs/default.yaml")
 
@@ -18,6 +18,7 @@ def run(
     data: DataPath = None,
     seed: Seed = None,
     set_: Set = None,
+    beside: Beside = False,
     as_json: Json = False,
 ) -> None:
     """Train every model of a configuration, judge them, write the report.
@@ -32,7 +33,9 @@ def run(
     overrides += [f"data.path={json.dumps(data)}"] if data is not None else []
     overrides += [f"seed={seed}"] if seed is not None else []
     with Bars() as progress:
-        folder = run_experiment(load_config(config, overrides), output_dir, progress=progress)
+        folder = run_experiment(
+            load_config(config, overrides), output_dir, beside=beside, progress=progress
+        )
     results = folder.metrics()
     if as_json:
         print(json.dumps(results, indent=2))
@@ -50,10 +53,11 @@ def train(
     data: DataPath = None,
     seed: Seed = None,
     set_: Set = None,
+    beside: Beside = False,
     as_json: Json = False,
 ) -> None:
     """The same as `run`, under the name that scripts/train.py has."""
-    run(config, output_dir, data, seed, set_, as_json)
+    run(config, output_dir, data, seed, set_, beside, as_json)
 
 
 def evaluate(

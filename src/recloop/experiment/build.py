@@ -21,7 +21,11 @@ class Entry:
     n_rounds: int
     n_seeds: int
     controls: tuple[str, ...]
-    is_baseline: bool
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether it takes what people had as it is and learns from no reward: a reference."""
+        return self.mode == "fit"
 
     def build(self, n_users: int, n_items: int, seed: int) -> Any:
         """A fresh model; a seed among the parameters is the first of its seeds."""
@@ -37,7 +41,7 @@ def entries(config: ExperimentConfig) -> list[Entry]:
     """
     named = {model.name for model in config.models}
     rows = [
-        _entry(config, ModelSection(name=name, type=name), "fit", is_baseline=True)
+        _entry(config, ModelSection(name=name, type=name), "fit")
         for name in config.evaluation.baselines
         if name not in named
     ]
@@ -55,13 +59,11 @@ def entries(config: ExperimentConfig) -> list[Entry]:
     if any(row.mode == "simulated" for row in rows):
         rank = {"n_factors": config.world.params.get("n_factors", 32)}
         world = ModelSection(name=WORLD_MODEL, type="pure_svd", params=rank)
-        rows.append(_entry(config, world, "fit", is_baseline=True))
+        rows.append(_entry(config, world, "fit"))
     return rows
 
 
-def _entry(
-    config: ExperimentConfig, model: ModelSection, mode: str, *, is_baseline: bool = False
-) -> Entry:
+def _entry(config: ExperimentConfig, model: ModelSection, mode: str) -> Entry:
     training = config.training
     rounds = {
         "fit": 1,
@@ -78,5 +80,4 @@ def _entry(
         n_rounds=rounds[mode],
         n_seeds=training.n_seeds if draws else 1,
         controls=tuple(model.controls),
-        is_baseline=is_baseline,
     )

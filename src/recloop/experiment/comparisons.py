@@ -14,7 +14,7 @@ from recloop.experiment.measure import Measured
 def compare_all(
     config: ExperimentConfig, entries: Sequence[Entry], measured: Sequence[Measured]
 ) -> list[dict[str, Any]]:
-    """A row for each model and control; a model without controls meets the best baseline.
+    """A row for each model and control; every learner meets the best baseline as well.
 
     p values are corrected (Holm) over all rows.
     """
@@ -24,8 +24,7 @@ def compare_all(
     pairs = [
         (entry.name, control)
         for entry in entries
-        if not entry.is_baseline
-        for control in dict.fromkeys([*entry.controls, *([best] if best else [])])
+        for control in dict.fromkeys(_controls(entry, best))
         if control != entry.name
     ]
     compared = corrected(
@@ -45,6 +44,10 @@ def compare_all(
         for (model, control), one in zip(pairs, compared, strict=True)
         if one.n >= 2
     ]
+
+
+def _controls(entry: Entry, best: str | None) -> list[str]:
+    return [*entry.controls, *([best] if best and not entry.is_baseline else [])]
 
 
 def _best_baseline(entries: Sequence[Entry], values: dict[str, np.ndarray]) -> str | None:

@@ -63,6 +63,11 @@ class TrainingSection(Section):
     patience: int = Field(
         default=0, ge=0, description="Looks without gain before stopping; 0: never."
     )
+    threads: int = Field(
+        default=1,
+        ge=1,
+        description="Threads of linear algebra; other numbers of them round differently.",
+    )
     reward: Literal["one", "weight"] = "one"
     n_seeds: int = Field(
         default=1, ge=1, description="Every model that draws is trained so many times."

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from recloop.data.dataset import features, to_interactions
 from recloop.data.ids import IdMap
 from recloop.data.loader import DatasetLoader
@@ -39,7 +41,8 @@ def evaluate_folder(models_dir: str | Path, test_data: str | Path) -> dict[str, 
     described = {row["name"]: row for row in results["models"]}
     rows, notes = [], []
     for name in names:
-        found = evaluator.evaluate(run.load_model(name), test)
+        with threadpool_limits(config["training"]["threads"], "blas"):
+            found = evaluator.evaluate(run.load_model(name), test)
         metrics = {key: without_nan(row) for key, row in found.by_name().items()}
         rows.append({**described[name], "metrics": metrics})
         notes = found.counts_in_words()

@@ -36,9 +36,26 @@ class RunFolder:
     path: Path
 
     @classmethod
-    def start(cls, path: str | Path, config: ExperimentConfig, data_hash: str) -> "RunFolder":
-        """The folder for a run: empty, or one that holds the same run and goes on."""
-        folder = cls(Path(path))
+    def start(
+        cls, path: str | Path, config: ExperimentConfig, data_hash: str, *, beside: bool = False
+    ) -> "RunFolder":
+        """The folder for a run: empty, or one that holds the same run and goes on.
+
+        beside: where it holds another run, take the first of PATH-2, PATH-3, ... that does not.
+        """
+        first, number = Path(path), 1
+        while True:
+            try:
+                name = first.name if number == 1 else f"{first.name}-{number}"
+                return cls._start(first.with_name(name), config, data_hash)
+            except RunFolderInUse:
+                if not beside:
+                    raise
+            number += 1
+
+    @classmethod
+    def _start(cls, path: Path, config: ExperimentConfig, data_hash: str) -> "RunFolder":
+        folder = cls(path)
         text = config_text(config)
         file = folder.path / "config.yaml"
         if file.exists():
@@ -64,12 +81,12 @@ class RunFolder:
             changed = _first_difference(held, text)
             raise RunFolderInUse(
                 f"{self.path}: holds a run of another configuration ({changed}). "
-                "Choose another --output-dir, or remove the folder."
+                "Choose another --output-dir, let --beside do so, or remove the folder."
             )
         if read_json(self.path / "environment.json")["data_sha256"] != data_hash:
             raise RunFolderInUse(
                 f"{self.path}: holds a run of the same configuration on other data. "
-                "Choose another --output-dir, or remove the folder."
+                "Choose another --output-dir, let --beside do so, or remove the folder."
             )
 
     @property

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from recloop import __version__
 from recloop.experiment.build import entries
@@ -23,17 +24,25 @@ def run_experiment(
     folder: str | Path,
     *,
     data_dir: str | Path = "data",
+    beside: bool = False,
     progress: Progress | None = None,
 ) -> RunFolder:
     """Train and judge every model of `config`; the results stand in `folder`.
 
     The same configuration on the same data goes on where it was interrupted, or returns at once
-    when it is done; another one in the same folder raises RunFolderInUse. Synthetic data are
-    written to `data_dir`.
+    when it is done; another one in the same folder raises RunFolderInUse, or with `beside` goes to
+    the first of FOLDER-2, FOLDER-3, ... that is free or holds it. Synthetic data are written to
+    `data_dir`.
     """
-    progress = progress or Silent()
+    with threadpool_limits(config.training.threads, "blas"):
+        return _run(config, Path(folder), Path(data_dir), beside, progress or Silent())
+
+
+def _run(
+    config: ExperimentConfig, folder: Path, data_dir: Path, beside: bool, progress: Progress
+) -> RunFolder:
     prepared = prepare(config, data_dir, progress)
-    run = RunFolder.start(folder, config, prepared.data_hash)
+    run = RunFolder.start(folder, config, prepared.data_hash, beside=beside)
     if run.is_finished:
         progress.note(f"{run.path}: this run is finished; nothing was trained again.")
         return run

@@ -31,18 +31,19 @@ class ReplayBuffer:
 
     def push(self, steps: Transitions) -> None:
         """Put the rows in, in their order, over the oldest where there is no room."""
-        given = {name: value for name in _COLUMNS if (value := getattr(steps, name)) is not None}
         if not self._columns:
             self._columns = {
                 name: np.zeros((self.capacity, *value.shape[1:]), dtype=value.dtype)
-                for name, value in given.items()
+                for name in _COLUMNS
+                if (value := getattr(steps, name)) is not None
             }
-        n_kept = min(len(steps), self.capacity)
-        self.n_seen += len(steps)
+        n_steps = len(steps)
+        n_kept = min(n_steps, self.capacity)
+        self.n_seen += n_steps
         start = (self.n_seen - n_kept) % self.capacity
         n_first = min(n_kept, self.capacity - start)  # the rest begins the ring anew
         for name, column in self._columns.items():
-            rows = given[name][len(steps) - n_kept :]
+            rows = getattr(steps, name)[n_steps - n_kept :]
             column[start : start + n_first] = rows[:n_first]
             if n_first < n_kept:
                 column[: n_kept - n_first] = rows[n_first:]

@@ -73,7 +73,8 @@ def check_codes(owner: str, name: str, values: ArrayLike, n: int, *, least: int 
             f"got an array of {array.dtype}. Codes are integers; ids belong to the faces."
         )
     codes = array.astype(np.int64, copy=False)
-    outside = (codes < least) | (codes >= n)
+    above = codes - least if least else codes
+    outside = above.view(np.uint64) >= n - least  # what lies below is huge without a sign
     if np.count_nonzero(outside):  # several times as quick as any() where there are few
         first = codes[outside].flat[0]
         raise InvalidParameter(f"{owner}: {name} must be between {least} and {n - 1}, got {first}.")
