@@ -11,7 +11,7 @@ VARIANTS = {
     "contextual_bandit": [
         {"epsilon": 0.2},
         {"epsilon": 0.2, "learning_rate": 0.01, "context_dim": 3},
-        {"epsilon": 0.2, "layout": "shared", "context_dim": 2, "n_recent": 3},
+        {"epsilon": 0.2, "layout": "shared", "context_dim": 2, "n_recent": 3, "window": 3},
     ],
     "dqn": [
         {"epsilon": 0.2, **SMALL_NETWORK},

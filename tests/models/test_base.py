@@ -266,7 +266,7 @@ def test_propensities_of_given_slates_respect_candidates(model):
         (lambda m: m.update(0, 4, 1.0), "Recording: item_id must be between 0 and 3, got 4."),
         (
             lambda m: m.update(0, 0, float("nan")),
-            "Recording: rewards must be finite numbers, got NaN or infinity.",
+            "Recording: rewards must be finite numbers, got",
         ),
     ],
 )
@@ -399,20 +399,34 @@ def test_a_sound_batch_passes_as_it_is(model):
         ({"users": np.array([0, 2])}, "users must be between 0 and 1, got 2."),
         ({"items": np.array([0, -1])}, "items must be between 0 and 3, got -1."),
         ({"items": np.array([0.0, 1.0])}, "items must be whole numbers between 0 and 3"),
-        (
-            {"rewards": np.array([0, np.inf])},
-            "rewards must be finite numbers, got NaN or infinity.",
-        ),
-        ({"discounts": np.array([np.nan, 0])}, "discounts must be finite numbers, got NaN or inf"),
+        ({"rewards": np.array([0, np.inf])}, "rewards must be finite numbers, got inf."),
+        ({"discounts": np.array([np.nan, 0])}, "discounts must be finite numbers, got nan."),
+        ({"discounts": np.array([0.5, 1.5])}, "discounts must be between 0 and 1, got 1.5."),
+        ({"discounts": np.array([-0.5, 0.5])}, "discounts must be between 0 and 1, got -0.5."),
+        ({"feedback": "choosen"}, "feedback must be 'shown' or 'chosen', got 'choosen'."),
         ({"next_items": np.array([-2, 0])}, "next_items must be between -1 and 3, got -2."),
         ({"histories": np.array([[4], [0]])}, "histories must be between -1 and 3, got 4."),
         (
             {"next_histories": np.array([[0], [9]])},
             "next_histories must be between -1 and 3, got 9.",
         ),
-        ({"rewards": np.ones(3)}, "rewards must have one row for each of 2 steps, got 3."),
-        ({"next_items": np.array([1])}, "next_items must have one row for each of 2 steps, got 1."),
-        ({"contexts": np.ones((1, 5))}, "contexts must have one row for each of 2 steps, got 1."),
+        (
+            {"rewards": np.ones(3)},
+            "rewards must have one row for each of 2 steps, (B,); got shape (3,).",
+        ),
+        (
+            {"rewards": [1.0]},
+            "rewards must have one row for each of 2 steps, (B,); got shape (1,).",
+        ),
+        (
+            {"rewards": np.ones((2, 1))},
+            "rewards must have one row for each of 2 steps, (B,); got shape (2, 1).",
+        ),
+        ({"next_items": np.array([1])}, "next_items must have one row for each of 2 steps, (B,)"),
+        (
+            {"contexts": np.ones((1, 5))},
+            "contexts must have one row for each of 2 steps, (B, width); got shape (1, 5).",
+        ),
     ],
 )
 def test_a_batch_with_a_wrong_value_is_refused(model, changed, message):

@@ -105,7 +105,7 @@ def test_a_choice_out_of_the_catalogue_is_evidence_on_every_item():
 
 def test_the_last_change_is_how_far_the_predictions_of_the_rows_moved():
     model = ContextualBanditRecommender(1, 3, 1)
-    assert model.last_change == 0
+    assert np.isnan(model.last_change)
     rows = Transitions(
         np.array([0, 0]), np.array([0, 1]), np.array([1.0, -1.0]), contexts=np.array([[1.0], [2.0]])
     )

@@ -63,7 +63,7 @@ def test_a_model_without_history_gets_none():
 def test_the_next_item_is_what_the_same_person_took_next():
     steps = logged_steps(LOG, 1)
     assert steps.next_items.tolist() == [4, 5, 0, -1, 3, -1]
-    assert steps.cut_off.tolist() == [False, False, False, True, False, True]
+    assert (steps.next_items == -1).tolist() == [False, False, False, True, False, True]
 
 
 def test_a_step_earns_one_or_its_weight():
@@ -93,7 +93,7 @@ def test_one_row_is_first_and_last_at_once():
     assert steps.histories.tolist() == [[-1, -1]]
     assert steps.next_histories.tolist() == [[4, -1]]
     assert steps.next_items.tolist() == [-1]
-    assert steps.cut_off.tolist() == [True]
+    assert (steps.next_items == -1).tolist() == [True]
 
 
 def test_equal_timestamps_keep_each_persons_order():
@@ -121,8 +121,7 @@ def test_each_step_begins_where_the_persons_last_one_ended(seed, history_length)
         assert steps.histories[row].tolist() == before
         last[user] = steps.next_histories[row].tolist()
         assert last[user] == [int(steps.items[row]), *before][:history_length]
-    assert steps.cut_off.sum() == len(last)
-    assert ((steps.next_items == -1) == steps.cut_off).all()
+    assert (steps.next_items == -1).sum() == len(last)
 
 
 @pytest.mark.parametrize("history_length", [0, 1, 3])

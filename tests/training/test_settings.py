@@ -6,7 +6,7 @@ import re
 import pytest
 
 from recloop.errors import InvalidParameter
-from recloop.training.settings import TrainingSettings, check_mode
+from recloop.training.settings import TrainingSettings
 
 
 @pytest.mark.parametrize(
@@ -28,10 +28,3 @@ def test_settings_look_every_round_and_never_stop_early_by_default():
     assert settings == TrainingSettings(n_rounds=1, eval_freq=1, metric="ndcg@10", patience=0)
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.n_rounds = 2
-
-
-def test_a_mode_is_one_of_two_words():
-    assert check_mode("Run", "logged") == "logged"
-    assert check_mode("Run", "simulated") == "simulated"
-    with pytest.raises(InvalidParameter, match=r"^Run: mode must be one of 'logged', 'simulated'"):
-        check_mode("Run", "online")

@@ -19,6 +19,8 @@ from recloop.evaluation.relevant import RelevantSets
 from recloop.types import BoolArray, FloatArray, IntArray
 from recloop.utils.names import unknown_name
 
+_LARGEST_EXPONENT = 1000
+
 
 def hits_within(hits: BoolArray, ks: Sequence[int]) -> IntArray:
     """(U, n_ks) the number of hits in the top k."""
@@ -130,6 +132,11 @@ def _best_gains(relevant: RelevantSets, ks: Sequence[int], gain: str, ideal: str
 
 
 def _gain(gains: FloatArray, gain: str) -> FloatArray:
+    if gain == "exp" and gains.size and gains.max() > _LARGEST_EXPONENT:
+        raise InvalidParameter(
+            f"ndcg: gains must be at most {_LARGEST_EXPONENT} where 2^gain - 1 counts "
+            f"(ndcg_gain='exp'), got {gains.max():g}. Use ndcg_gain='linear', or grades."
+        )
     return np.exp2(gains) - 1 if gain == "exp" else gains
 
 

@@ -171,6 +171,11 @@ def _coded(column: Any, kind: str, n: int, ids: Sequence[Any] | None) -> IntArra
             f"{OWNER}: {kind}_ids must be the {n} different ids of the model's {kind}s, got "
             f"{len(codes)}."
         )
+    if len(values) and isinstance(values[0], str) != isinstance(next(iter(codes)), str):
+        raise InvalidParameter(
+            f"{OWNER}: {kind}_id holds ids such as {values[0]!r}, the evaluator's {kind}_ids are "
+            f"such as {next(iter(codes))!r}. Read both as text, or both as numbers."
+        )
     if kind == "user":
         return np.array([codes.get(one, -1) for one in values.tolist()], dtype=np.int64)
     return np.array([codes.setdefault(one, len(codes)) for one in values.tolist()], dtype=np.int64)

@@ -24,7 +24,7 @@ from recloop.types import (
     Slates,
     Transitions,
 )
-from recloop.utils.checks import check_codes, check_count
+from recloop.utils.checks import check_codes, check_count, check_finite
 from recloop.utils.files import load_arrays, save_arrays
 from recloop.utils.history import RecentItems, pushed
 from recloop.utils.seeding import generator_state, restored_generator, stream
@@ -37,6 +37,10 @@ ItemSets = Sequence[Sequence[int] | IntArray]
 def learned(*shape: str | int) -> Any:
     """A learned array: not an argument; its shape in names of fields, numbers, or "?" for any."""
     return field(init=False, repr=False, default=None, metadata={"shape": shape})
+
+
+_WIDE = {"histories", "next_histories", "contexts", "next_contexts"}
+"""The columns of a step that have a width of their own."""
 
 
 @dataclass
@@ -98,6 +102,10 @@ class AbstractRecommender(ABC):
         the model's own short memory is used.
         """
 
+    def _known(self, users: IntArray) -> IntArray:
+        """`users` (B,) after every code was found to be one of the population."""
+        return check_codes(type(self).__name__, "users", users, self.n_users)
+
     def acting_scores(
         self, users: IntArray, context: FloatArray | None, history: IntArray | None
     ) -> FloatArray:
@@ -157,7 +165,8 @@ class AbstractRecommender(ABC):
                 users, k, context=context, history=history, exclude=exclude
             ).items
         eligible = self._eligible(len(users), None, exclude)
-        return top_k(self.scores(users, context=context, history=history), k, eligible)
+        scores = self._sound(self.scores(users, context=context, history=history))
+        return top_k(scores, k, eligible)
 
     def choose_batch(
         self,
@@ -171,7 +180,7 @@ class AbstractRecommender(ABC):
         """Exploring choices for `users` (B,) with the propensity of every slot."""
         users = check_codes(type(self).__name__, "users", users, self.n_users)
         k = check_count(type(self).__name__, "k", k)
-        scores = self.acting_scores(users, context, history)
+        scores = self._sound(self.acting_scores(users, context, history))
         eligible = self._eligible(len(users), None, exclude)
         return exploration.epsilon_greedy_slates(
             scores, eligible, k, self.exploration_rate, self._rng
@@ -197,6 +206,7 @@ class AbstractRecommender(ABC):
             None if context is None else np.asarray(context)[None],
             None if history is None else np.asarray(history)[None],
         )
+        self._sound(scores)
         items, propensities, explored = exploration.epsilon_greedy_slates(
             scores, eligible, k, self.exploration_rate, self._rng if rng is None else rng
         )
@@ -237,12 +247,26 @@ class AbstractRecommender(ABC):
         owner = type(self).__name__
         users = check_codes(owner, "users", users, self.n_users)
         slates = check_codes(owner, "slates", slates, self.n_items, least=-1)
+        if slates.ndim != 2 or len(slates) != len(users):
+            raise InvalidParameter(
+                f"{owner}: slates must have one row for each of {len(users)} users, shape (B, k), "
+                f"got {slates.shape}."
+            )
         return exploration.epsilon_greedy_propensities(
             self.acting_scores(users, context, history),
             self._eligible(len(users), candidates, None),
             slates,
             self.exploration_rate,
         )
+
+    def _sound(self, scores: FloatArray) -> FloatArray:
+        """`scores` if none is NaN: nothing can be ranked by what a diverged model says."""
+        if scores.size and np.isnan(scores.max()):
+            raise InvalidParameter(
+                f"{type(self).__name__}: scores hold NaN, so that nothing can be ranked. The model "
+                "has diverged: train it anew with a smaller learning_rate or smaller rewards."
+            )
+        return scores
 
     def _eligible(
         self, n_rows: int, candidates: ItemSets | None, exclude: ItemSets | None
@@ -353,32 +377,53 @@ class AbstractRecommender(ABC):
                 f"{type(self).__name__}: the log has {got[0]} users and {got[1]} items, the model "
                 f"{self.n_users} and {self.n_items}. Build the model with the log's sizes."
             )
+        owner = type(self).__name__
+        check_codes(owner, "users of the log", interactions.users, self.n_users)
+        check_codes(owner, "items of the log", interactions.items, self.n_items)
+        if np.any(np.diff(interactions.users) < 0):
+            raise InvalidParameter(
+                f"{owner}: the rows of a log must be sorted by user, then time; these are not. Make "
+                "the log with recloop.data.encode, or sort it."
+            )
         return interactions
 
     def _checked(self, transitions: Transitions) -> Transitions:
-        """`transitions` after every code and number was found to be in range, row for row.
+        """`transitions` as arrays, every code and number in range, row for row.
 
         What is wrong is found here, before a kernel reads past an array or half a batch is learned.
         """
         owner, n_steps = type(self).__name__, len(transitions)
-        for name, values in vars(transitions).items():
-            if isinstance(values, np.ndarray) and len(values) != n_steps:
-                raise InvalidParameter(
-                    f"{owner}: {name} must have one row for each of {n_steps} steps, got "
-                    f"{len(values)}."
-                )
-        check_codes(owner, "users", transitions.users, self.n_users)
-        check_codes(owner, "items", transitions.items, self.n_items)
-        if not np.isfinite(transitions.rewards).all():
-            raise InvalidParameter(f"{owner}: rewards must be finite numbers, got NaN or infinity.")
-        if transitions.discounts is not None and not np.isfinite(transitions.discounts).all():
+        if transitions.feedback not in ("shown", "chosen"):
             raise InvalidParameter(
-                f"{owner}: discounts must be finite numbers, got NaN or infinity."
+                f"{owner}: feedback must be 'shown' or 'chosen', got {transitions.feedback!r}."
             )
+        found: dict[str, Any] = {}
+        for name, values in vars(transitions).items():
+            if name == "feedback" or values is None:
+                continue
+            array = np.asarray(values)
+            if array.ndim != (2 if name in _WIDE else 1) or len(array) != n_steps:
+                raise InvalidParameter(
+                    f"{owner}: {name} must have one row for each of {n_steps} steps, "
+                    f"{'(B, width)' if name in _WIDE else '(B,)'}; got shape {array.shape}."
+                )
+            found[name] = array
+        for name, n in (("users", self.n_users), ("items", self.n_items)):
+            found[name] = check_codes(owner, name, found[name], n)
         for name in ("next_items", "histories", "next_histories"):
-            if (codes := getattr(transitions, name)) is not None:
-                check_codes(owner, name, codes, self.n_items, least=-1)
-        return transitions
+            if name in found:
+                found[name] = check_codes(owner, name, found[name], self.n_items, least=-1)
+        for name in ("rewards", "discounts"):
+            if name in found:
+                found[name] = check_finite(owner, name, found[name])
+        if "discounts" in found and n_steps:
+            lowest, highest = found["discounts"].min(), found["discounts"].max()
+            if lowest < 0.0 or highest > 1.0:
+                raise InvalidParameter(
+                    f"{owner}: discounts must be between 0 and 1, got "
+                    f"{lowest if lowest < 0.0 else highest:g}."
+                )
+        return Transitions(**found, feedback=transitions.feedback)
 
     # How it is kept
 

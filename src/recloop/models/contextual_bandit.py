@@ -23,7 +23,14 @@ from recloop.models.base import AbstractRecommender, learned
 from recloop.models.cooccurrence import counts_after
 from recloop.models.features import PairFeatures
 from recloop.types import FloatArray, IntArray, Interactions, Transitions
-from recloop.utils.checks import check_between, check_choice, check_count, check_finite
+from recloop.utils.checks import (
+    check_between,
+    check_choice,
+    check_count,
+    check_finite,
+    finite_or_none,
+    number_or_nan,
+)
 from recloop.utils.seeding import stream
 from recloop.utils.sparse import IndexArray, SparseParts, check_parts, matrix_of, parts_of
 
@@ -85,6 +92,11 @@ class ContextualBanditRecommender(AbstractRecommender):
         for name in ("context_dim", "n_recent", "window"):
             setattr(self, name, check_count(owner, name, getattr(self, name)))
         self.layout = check_choice(owner, "layout", self.layout, ("disjoint", "shared"))
+        if self.window > self.n_recent:
+            raise InvalidParameter(
+                f"{owner}: window must be at most n_recent, {self.n_recent}, or a logged step would "
+                f"see its own answer among the counts; got {self.window}."
+            )
         self.learning_rate = check_between(
             owner, "learning_rate", self.learning_rate, 0, 1, high_open=True
         )
@@ -96,7 +108,7 @@ class ContextualBanditRecommender(AbstractRecommender):
         self.decay = check_between(owner, "decay", self.decay, 0, 1, low_open=True)
 
     def _start(self) -> None:
-        self.last_change = 0.0
+        self.last_change = float("nan")
         nobody = np.empty(0, dtype=np.int64)
         numbers = np.empty(0)
         log = Interactions(nobody, nobody, numbers, numbers, self.n_users, self.n_items)
@@ -184,6 +196,7 @@ class ContextualBanditRecommender(AbstractRecommender):
         history: IntArray | None = None,
     ) -> FloatArray:
         """(B, n_items) predicted reward, without the bonus."""
+        users = self._known(users)
         moment = self._contexts(users, context)
         if moment is not None and self.layout == "disjoint":
             return ridge.all_products(moment, self.weights)
@@ -291,12 +304,15 @@ class ContextualBanditRecommender(AbstractRecommender):
 
     def counters(self) -> dict[str, Any]:
         """How many rank updates A^-1 has seen since it was computed afresh."""
-        return {"n_rank_updates": self._n_rank_updates, "last_change": self.last_change}
+        return {
+            "n_rank_updates": self._n_rank_updates,
+            "last_change": finite_or_none(self.last_change),
+        }
 
     def _set_counters(self, counters: dict[str, Any]) -> None:
         try:
             self._n_rank_updates = int(counters["n_rank_updates"])
-            self.last_change = float(counters["last_change"])
+            self.last_change = number_or_nan(counters["last_change"])
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedFile(f"ContextualBanditRecommender: bad counters ({error}).") from None
 

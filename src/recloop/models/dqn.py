@@ -33,7 +33,15 @@ from recloop.models.q_network.numpy_network import NumpyQNetwork
 from recloop.models.q_network.weights import initial_weights
 from recloop.models.replay import ReplayBuffer
 from recloop.types import FloatArray, IntArray, Transitions
-from recloop.utils.checks import check_between, check_choice, check_count, check_finite
+from recloop.utils.checks import (
+    check_between,
+    check_choice,
+    check_count,
+    check_finite,
+    check_flag,
+    finite_or_none,
+    number_or_nan,
+)
 from recloop.utils.history import pushed
 from recloop.utils.seeding import generator_state, restored_generator, stream
 
@@ -149,16 +157,19 @@ class DQNRecommender(AbstractRecommender):
             setattr(self, name, value)
         for name in ("weight_decay", "negative_weight", "conservative_weight", "annealing"):
             setattr(self, name, check_between(owner, name, getattr(self, name), 0, np.inf))
-        if self.network not in ("numpy", "torch") and ":" not in self.network:
+        named = isinstance(self.network, str)
+        if not named or (self.network not in ("numpy", "torch") and ":" not in self.network):
             raise InvalidParameter(
                 f"{owner}: network must be 'numpy', 'torch' or 'package.module:ClassName', got "
                 f"{self.network!r}."
             )
+        for name in ("double", "dueling"):
+            setattr(self, name, check_flag(owner, name, getattr(self, name)))
         self.objective = check_choice(owner, "objective", self.objective, OBJECTIVES)
         self.loss = check_choice(owner, "loss", self.loss, LOSSES)
 
     def _start(self) -> None:
-        self.last_change = 0.0
+        self.last_change = float("nan")
         self.n_updates = 0
         self._n_logged_updates = 0
         self._n_batches = 0
@@ -196,6 +207,7 @@ class DQNRecommender(AbstractRecommender):
         history: IntArray | None = None,
     ) -> FloatArray:
         """(B, n_items) in float32, as the network computes them."""
+        users = self._known(users)
         return self._online.q_values(
             self._states(users, self._histories(users, history), "context", context)
         )
@@ -344,7 +356,7 @@ class DQNRecommender(AbstractRecommender):
     def counters(self) -> dict[str, Any]:
         """How far learning is, and where every random stream stands."""
         return {
-            "last_change": self.last_change,
+            "last_change": finite_or_none(self.last_change),
             "n_updates": self.n_updates,
             "n_logged_updates": self._n_logged_updates,
             "n_batches": self._n_batches,
@@ -357,7 +369,7 @@ class DQNRecommender(AbstractRecommender):
 
     def _set_counters(self, counters: dict[str, Any]) -> None:
         try:
-            self.last_change = float(counters["last_change"])
+            self.last_change = number_or_nan(counters["last_change"])
             self.n_updates = int(counters["n_updates"])
             self._n_logged_updates = int(counters["n_logged_updates"])
             self._n_batches = int(counters["n_batches"])

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from recloop.models import td
 from recloop.models.tabular import AbstractTabularRecommender
 from recloop.types import BoolArray
+from recloop.utils.checks import check_flag
 from recloop.utils.seeding import generator_state, restored_generator, stream
 
 
@@ -32,6 +33,10 @@ class QLearningRecommender(AbstractTabularRecommender):
     def _start(self) -> None:
         super()._start()
         self._coin_rng = stream(self.seed, self.type_name, "coins")
+
+    def _check(self) -> None:
+        super()._check()
+        self.double = check_flag("QLearningRecommender", "double", self.double)
 
     @property
     def rule(self) -> int:

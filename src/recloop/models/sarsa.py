@@ -13,7 +13,7 @@ from recloop.models import td
 from recloop.models.base import learned
 from recloop.models.tabular import AbstractTabularRecommender
 from recloop.types import FloatArray, IntArray, Transitions
-from recloop.utils.checks import check_codes, check_finite
+from recloop.utils.checks import check_between, check_codes, check_finite, check_flag
 
 
 @dataclass
@@ -41,6 +41,10 @@ class SARSARecommender(AbstractTabularRecommender):
         self.waiting_discounts = np.zeros(self.n_users)
         self.waiting_histories = np.full((self.n_users, self.history_length), -1, dtype=np.int64)
 
+    def _check(self) -> None:
+        super()._check()
+        self.expected = check_flag("SARSARecommender", "expected", self.expected)
+
     @property
     def rule(self) -> int:
         return td.EXPECTED if self.expected else td.SAMPLED
@@ -66,7 +70,9 @@ class SARSARecommender(AbstractTabularRecommender):
         items = check_codes(owner, "item_id", np.array([item_id]), self.n_items)
         check_finite(owner, "reward", reward)
         worth = self.discount_factor if discount is None else float(discount)
-        check_finite(owner, "discount", worth)
+        check_between(owner, "discount", worth, 0.0, 1.0)
+        if next_item is not None:
+            check_codes(owner, "next_item", [next_item], self.n_items)
         before = self._own_history(users)
         self._learn_what_waits(users, items, before)
         if worth != 0.0 and next_item is None and not self.expected:

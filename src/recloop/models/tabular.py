@@ -33,7 +33,14 @@ from recloop.models.tables import QTable
 from recloop.models.tables.learning import Method, Steps
 from recloop.models.tables.table import KINDS
 from recloop.types import BoolArray, FloatArray, IntArray, Transitions
-from recloop.utils.checks import check_between, check_choice, check_codes, check_count
+from recloop.utils.checks import (
+    check_between,
+    check_choice,
+    check_codes,
+    check_count,
+    finite_or_none,
+    number_or_nan,
+)
 
 
 @dataclass
@@ -74,16 +81,21 @@ class AbstractTabularRecommender(AbstractRecommender):
 
     def _check(self) -> None:
         owner = type(self).__name__
-        check_between(owner, "learning_rate", self.learning_rate, 0.0, 1.0, low_open=True)
-        check_between(owner, "discount_factor", self.discount_factor, 0.0, 1.0)
-        check_between(owner, "epsilon", self.epsilon, 0.0, 1.0)
-        check_choice(owner, "state", self.state, STATES)
-        check_count(owner, "n_recent", self.n_recent)
-        check_between(owner, "decay", self.decay, 0.0, 1.0, low_open=True)
-        check_count(owner, "n_segments", self.n_segments)
-        check_choice(owner, "table", self.table, KINDS)
-        check_between(owner, "prior_visits", self.prior_visits, 0.0, float("inf"), low_open=True)
-        check_between(owner, "initial_value", self.initial_value, -1e12, 1e12)
+        infinity = float("inf")
+        for name, low, high, low_open in (
+            ("learning_rate", 0.0, 1.0, True),
+            ("discount_factor", 0.0, 1.0, False),
+            ("epsilon", 0.0, 1.0, False),
+            ("decay", 0.0, 1.0, True),
+            ("prior_visits", 0.0, infinity, True),
+            ("initial_value", -1e12, 1e12, False),
+        ):
+            value = check_between(owner, name, getattr(self, name), low, high, low_open=low_open)
+            setattr(self, name, value)
+        for name in ("n_recent", "n_segments"):
+            setattr(self, name, check_count(owner, name, getattr(self, name)))
+        self.state = check_choice(owner, "state", self.state, STATES)
+        self.table = check_choice(owner, "table", self.table, KINDS)
 
     @property
     @abstractmethod
@@ -145,6 +157,7 @@ class AbstractTabularRecommender(AbstractRecommender):
         context: FloatArray | None = None,
         history: IntArray | None = None,
     ) -> FloatArray:
+        users = self._known(users)
         state = self._state(users, self._histories(users, history))
         total = self.chosen_counts.sum()
         prior = self.chosen_counts * (self.prior_visits / total if total > 0 else 0.0)
@@ -218,8 +231,7 @@ class AbstractTabularRecommender(AbstractRecommender):
 
     def counters(self) -> dict[str, Any]:
         """The last change of Q, None before the first step."""
-        return {"last_change": None if np.isnan(self.last_change) else self.last_change}
+        return {"last_change": finite_or_none(self.last_change)}
 
     def _set_counters(self, counters: dict[str, Any]) -> None:
-        change = counters["last_change"]
-        self.last_change = float("nan") if change is None else change
+        self.last_change = number_or_nan(counters["last_change"])

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from recloop.types import BoolArray, FloatArray, IntArray, Interactions, Transitions
+from recloop.types import FloatArray, IntArray, Interactions, Transitions
 from recloop.utils.history import last_items
 
 Reward = Literal["one", "weight"]
@@ -26,7 +26,6 @@ class LoggedSteps:
     histories: IntArray  # (n, H) before the step, newest first, -1 padded
     next_histories: IntArray  # (n, H)
     next_items: IntArray  # (n,) -1 at the last row of a person
-    cut_off: BoolArray  # (n,) nothing is known of what followed
 
     def __len__(self) -> int:
         return len(self.users)
@@ -68,5 +67,4 @@ def logged_steps(log: Interactions, history_length: int, reward: Reward = "one")
         histories=histories[order],
         next_histories=next_histories[order],
         next_items=next_items[order],
-        cut_off=is_last[order],
     )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from recloop.utils.checks import check_choice, check_count
+from recloop.utils.checks import check_count
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,3 @@ class TrainingSettings:
         check_count("TrainingSettings", "n_rounds", self.n_rounds)
         check_count("TrainingSettings", "eval_freq", self.eval_freq)
         check_count("TrainingSettings", "patience", self.patience, least=0)
-
-
-def check_mode(owner: str, mode: str) -> str:
-    """`mode` if it is one of the ways to learn."""
-    return check_choice(owner, "mode", mode, ("logged", "simulated"))

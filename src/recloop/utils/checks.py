@@ -55,6 +55,13 @@ def _range_in_words(low: float, high: float, low_open: bool, high_open: bool) ->
     return f"between {low:g} and {high:g}"
 
 
+def check_flag(owner: str, name: str, value: Any) -> bool:
+    """`value` if it is True or False; words such as "no" are not taken for either."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InvalidParameter(f"{owner}: {name} must be True or False, got {value!r}.")
+    return bool(value)
+
+
 def check_choice(owner: str, name: str, value: Any, allowed: Collection[str]) -> str:
     """`value` if it is one of the `allowed` words."""
     if value not in allowed:
@@ -88,3 +95,13 @@ def check_finite(owner: str, name: str, values: ArrayLike) -> np.ndarray:
         bad = array[~np.isfinite(array)].flat[0]
         raise InvalidParameter(f"{owner}: {name} must be finite numbers, got {bad}.")
     return array
+
+
+def finite_or_none(number: float) -> float | None:
+    """`number` for a file of JSON, which has no NaN and no infinity."""
+    return float(number) if math.isfinite(number) else None
+
+
+def number_or_nan(value: float | None) -> float:
+    """What `finite_or_none` gave, as a number again."""
+    return math.nan if value is None else float(value)

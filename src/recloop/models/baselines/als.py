@@ -86,6 +86,7 @@ class ALSRecommender(AbstractProfileRecommender):
         context: FloatArray | None = None,
         history: IntArray | None = None,
     ) -> FloatArray:
+        users = self._known(users)
         return self.user_factors[users] @ self.item_factors.T
 
     def update_batch(self, transitions: Transitions) -> None:

@@ -65,6 +65,7 @@ class EASERecommender(AbstractProfileRecommender):
         context: FloatArray | None = None,
         history: IntArray | None = None,
     ) -> FloatArray:
+        users = self._known(users)
         return self._profiles(users) @ self.item_weights
 
 
@@ -73,8 +74,14 @@ def ease_weights(gram: FloatArray, regularization: float) -> FloatArray:
     gram[np.diag_indices_from(gram)] += regularization
     # `gram` is symmetric, so that its transpose is the column order that LAPACK works on in place.
     factorise, invert = get_lapack_funcs(("potrf", "potri"), (gram,))
-    factor, _ = factorise(gram.T, lower=False, overwrite_a=True)
-    upper, _ = invert(factor, lower=False, overwrite_c=True)
+    factor, failed = factorise(gram.T, lower=False, overwrite_a=True)
+    if not failed:
+        upper, failed = invert(factor, lower=False, overwrite_c=True)
+    if failed:
+        raise InvalidParameter(
+            f"EASERecommender: regularization must be large enough to invert X^T X, got "
+            f"{regularization:g}. Items that the same people took need more of it; try 100."
+        )
     for item in range(len(upper)):
         upper[item + 1 :, item] = upper[item, item + 1 :]
     inverse = upper.T  # symmetric by now, and in the row order that scoring wants

@@ -77,6 +77,7 @@ class ItemKNNRecommender(AbstractProfileRecommender):
         context: FloatArray | None = None,
         history: IntArray | None = None,
     ) -> FloatArray:
+        users = self._known(users)
         neighbours = matrix_of(self._neighbours(), (self.n_items, self.n_items))
         return (self._profiles(users) @ neighbours).toarray()
 

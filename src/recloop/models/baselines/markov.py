@@ -81,6 +81,7 @@ class MarkovRecommender(AbstractRecommender):
         context: FloatArray | None = None,
         history: IntArray | None = None,
     ) -> FloatArray:
+        users = self._known(users)
         share = self.popularity / max(self.popularity.sum(), 1.0)
         mixed = mixed_rows(self._counts(), self._histories(users, history), self.decay)
         return mixed.toarray() + POPULARITY_WEIGHT * share

@@ -38,6 +38,7 @@ class PopularRecommender(AbstractRecommender):
         context: FloatArray | None = None,
         history: IntArray | None = None,
     ) -> FloatArray:
+        users = self._known(users)
         return np.tile(self.counts, (len(users), 1))
 
     def update_batch(self, transitions: Transitions) -> None:

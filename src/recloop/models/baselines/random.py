@@ -41,6 +41,7 @@ class RandomRecommender(AbstractRecommender):
         context: FloatArray | None = None,
         history: IntArray | None = None,
     ) -> FloatArray:
+        users = self._known(users)
         rows = [
             stream(self.seed, "random scores", int(user)).random(self.n_items) for user in users
         ]

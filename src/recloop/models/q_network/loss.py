@@ -66,7 +66,7 @@ def gradient_of_all(
         others *= scale
     if terms.negative_weight > 0:
         q_others[is_taken] = 0.0
-        scale = terms.negative_weight * per_drawn / ((n_items - 1) * len(errors))
+        scale = terms.negative_weight * per_drawn / (max(n_items - 1, 1) * len(errors))
         others = others + scale * slope(q_others, terms.kind)
     return ValueGradient(taken, others)
 

@@ -1,0 +1,132 @@
+"""What every model refuses before a kernel reads past an array or a file cannot be written."""
+
+import numpy as np
+import pytest
+
+from recloop.errors import InvalidParameter
+from recloop.models import (
+    MODELS,
+    ContextualBanditRecommender,
+    DQNRecommender,
+    EASERecommender,
+    MarkovRecommender,
+    QLearningRecommender,
+    SARSARecommender,
+)
+from recloop.models.registry import model_class
+from recloop.types import Interactions, Transitions
+
+
+def _log(users, items, n_users=3, n_items=4):
+    n = len(users)
+    return Interactions(
+        np.array(users), np.array(items), np.ones(n), np.arange(n, dtype=float), n_users, n_items
+    )
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+@pytest.mark.parametrize("user", [-1, 3, 100_000])
+def test_nobody_but_the_known_people_has_scores(name, user):
+    model = model_class(name)(3, 4)
+    with pytest.raises(InvalidParameter, match=f"users must be between 0 and 2, got {user}"):
+        model.scores(np.array([user]))
+
+
+def test_slates_have_a_row_for_each_user():
+    model = QLearningRecommender(3, 4)
+    for slates in (np.zeros((2, 2), dtype=int), np.zeros(1, dtype=int)):
+        with pytest.raises(InvalidParameter, match=r"one row for each of 1 users, shape \(B, k\)"):
+            model.slate_propensities(np.array([0]), slates)
+
+
+def test_plain_lists_are_taken_for_arrays():
+    model, other = QLearningRecommender(3, 4), QLearningRecommender(3, 4)
+    model.update_batch(Transitions([0, 1], [1, 2], [1, 0.5]))  # pyright: ignore[reportArgumentType]
+    other.update_batch(Transitions(np.array([0, 1]), np.array([1, 2]), np.array([1.0, 0.5])))
+    assert (model.scores(np.arange(3)) == other.scores(np.arange(3))).all()
+
+
+@pytest.mark.parametrize("users", [[1, 0], [0, 3]])
+def test_a_log_that_is_unsorted_or_of_others_is_refused(users):
+    with pytest.raises(InvalidParameter, match=r"must be (sorted by user|between 0 and 2)"):
+        MarkovRecommender(3, 4).fit(_log(users, [0, 1]))
+
+
+def test_a_diverged_model_ranks_nothing_and_can_still_be_saved(tmp_path):
+    model = DQNRecommender(3, 4, learning_starts=1)
+    model.update_batch(Transitions(np.array([0]), np.array([1]), np.array([1.0])))
+    model.last_change = float("nan")
+    model._online.arrays()["items"][:] = np.nan
+    with pytest.raises(InvalidParameter, match="scores hold NaN.*diverged"):
+        model.recommend(0, 2, explore=False)
+    with pytest.raises(InvalidParameter, match="scores hold NaN"):
+        model.choose_batch(np.array([0, 1]), 2)
+    with pytest.raises(InvalidParameter, match="scores hold NaN"):
+        model.decide(0, 2)
+    model.save(tmp_path / "m.npz")
+    assert np.isnan(DQNRecommender.load(tmp_path / "m.npz").last_change)
+
+
+def test_a_catalogue_of_one_item_can_be_learned_from_a_log():
+    model = DQNRecommender(2, 1)
+    model.update_batch(
+        Transitions(np.array([0, 1]), np.array([0, 0]), np.ones(2), feedback="chosen")
+    )
+    assert np.isfinite(model.scores(np.array([0, 1]))).all()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"n_recent": np.int64(3), "state": "recent_items"},
+        {"learning_rate": np.float32(0.1)},
+        {"initial_value": np.float64(0.5)},
+    ],
+)
+def test_numbers_of_numpy_can_be_saved(given, tmp_path):
+    QLearningRecommender(3, 4, **given).save(tmp_path / "m.npz")
+    loaded = QLearningRecommender.load(tmp_path / "m.npz")
+    assert {name: loaded.params()[name] for name in given} == pytest.approx(given) or given.get(
+        "state"
+    ) == loaded.state
+
+
+@pytest.mark.parametrize(
+    ("made", "given"),
+    [
+        (QLearningRecommender, {"double": "false"}),
+        (SARSARecommender, {"expected": 1}),
+        (DQNRecommender, {"dueling": "no"}),
+        (DQNRecommender, {"double": None}),
+    ],
+)
+def test_a_flag_is_true_or_false(made, given):
+    (name,) = given
+    with pytest.raises(InvalidParameter, match=f"{name} must be True or False, got"):
+        made(3, 4, **given)
+
+
+def test_a_network_is_named_by_a_word():
+    with pytest.raises(InvalidParameter, match="network must be"):
+        DQNRecommender(3, 4, network=5)  # pyright: ignore[reportArgumentType]
+
+
+def test_a_refused_step_teaches_nothing_and_what_waited_waits_on():
+    model = SARSARecommender(2, 3)
+    model.update(0, 1, 1.0)
+    before = model.waiting_items.copy(), model.scores(np.arange(2))
+    with pytest.raises(InvalidParameter, match="next_item must be between 0 and 2, got 99"):
+        model.update(0, 2, 0.0, next_item=99)
+    assert (model.waiting_items == before[0]).all()
+    assert (model.scores(np.arange(2)) == before[1]).all()
+
+
+def test_a_window_that_would_leak_the_own_answer_is_refused():
+    with pytest.raises(InvalidParameter, match="window must be at most n_recent, 1"):
+        ContextualBanditRecommender(3, 4, layout="shared", n_recent=1, window=5)
+
+
+def test_too_little_regularization_is_named():
+    users, items = [0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1]
+    with pytest.raises(InvalidParameter, match=r"regularization must be large enough"):
+        EASERecommender(3, 4, regularization=1e-20).fit(_log(users, items))
