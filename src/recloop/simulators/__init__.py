@@ -2,7 +2,14 @@
 
 from recloop.utils.lazy import lazy_names
 
-WORLDS = {"preference": "recloop.simulators.preference:PreferenceWorld"}
+WORLDS = {
+    "bait_trap": "recloop.simulators.bait_trap:BaitTrapWorld",
+    "boredom": "recloop.simulators.boredom:BoredomWorld",
+    "interest": "recloop.simulators.interest:InterestWorld",
+    "preference": "recloop.simulators.preference:PreferenceWorld",
+    "retention": "recloop.simulators.retention:RetentionWorld",
+    "satisfaction": "recloop.simulators.satisfaction:SatisfactionWorld",
+}
 """Every world by its name in a configuration."""
 
 __getattr__, __dir__, _classes = lazy_names(

@@ -1,76 +1,155 @@
 """A world of fixed tastes: who is shown what clicks with a probability of their own.
 
-    P(click | user u, item i) = clip(p_u . q_i, floor, ceiling)
+    P(click | person u, item i, slot j) = examine_j clip(p_u . q_i + b_i, floor, ceiling)
 
 Nothing that is shown changes anybody, so the best policy is the greedy one for the click
-probabilities themselves: a control in which no amount of planning helps.
+probabilities themselves: a control in which no amount of planning helps. Tastes may drift by
+themselves, which changes nothing about that: p_u takes a step of a random walk after every slate.
 """
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from recloop.errors import InvalidParameter
-from recloop.types import BoolArray, FloatArray, IntArray
-from recloop.utils.checks import check_between, check_codes, check_count
+from recloop.simulators.base import AbstractWorld, Response
+from recloop.simulators.choice import draw_position_based, examination
+from recloop.simulators.draws import Draws
+from recloop.types import FloatArray, IntArray
+from recloop.utils.checks import check_between, check_count
+from recloop.utils.seeding import stream
 
 
 @dataclass(frozen=True)
 class PreferenceParams:
-    """What the people like; fixed for the life of a world."""
+    """What the people like; fixed for the life of a world.
+
+    popularity: (n_items,) b_i, added to every person's liking; None for 0.
+    position_bias: exponent of the probability that a slot is looked at, 0 for no bias.
+    drift: standard deviation of a step of every number of p_u.
+    """
 
     user_factors: FloatArray  # (n_users, n_factors)
     item_factors: FloatArray  # (n_items, n_factors)
+    popularity: FloatArray | None = None
     floor: float = 0.001
     ceiling: float = 0.95
+    slate_size: int = 1
+    position_bias: float = 0.0
+    drift: float = 0.0
     horizon: int = 20  # steps after which a session is cut off
 
 
-class PreferenceWorld:
-    """A batch of sessions with people of fixed tastes; one item a step, reward 1 a click.
+class PreferenceState(NamedTuple):
+    """Tastes as they are now, and what was clicked last."""
 
-    Sessions are cut off at the horizon; nobody leaves by themselves.
-    """
+    tastes: FloatArray  # (B, n_factors), (B, 0) without drift
+    clicked: FloatArray  # (B,) share of the last slate
 
-    def __init__(self, params: PreferenceParams) -> None:
+
+class PreferenceWorld(AbstractWorld):
+    """People of fixed tastes; reward 1 a click. Nobody leaves by themselves."""
+
+    type_name = "preference"
+    Params = PreferenceParams
+    params: PreferenceParams
+    state: PreferenceState
+
+    @classmethod
+    def from_settings(cls, **settings: Any) -> "PreferenceWorld":
+        """The world of `drawn_preferences`, whose arguments the settings are."""
+        return cls(drawn_preferences(**settings))
+
+    def _set_up(self, params: PreferenceParams) -> None:
         check_between("PreferenceWorld", "floor", params.floor, 0.0, 1.0)
         check_between("PreferenceWorld", "ceiling", params.ceiling, params.floor, 1.0)
-        check_count("PreferenceWorld", "horizon", params.horizon)
-        self.params = params
-        self.n_users = len(params.user_factors)
+        check_between("PreferenceWorld", "position_bias", params.position_bias, 0.0, 10.0)
+        check_between("PreferenceWorld", "drift", params.drift, 0.0, 10.0)
+        self.n_users, n_factors = params.user_factors.shape
         self.n_items = len(params.item_factors)
-        self._users = np.empty(0, dtype=np.int64)
-        self._step = 0
-        self._rng = np.random.Generator(np.random.PCG64(0))
-
-    def reset(self, users: IntArray, rng: np.random.Generator) -> None:
-        """Begin one session for each of `users`; all chance until the next reset is from `rng`."""
-        self._users = check_codes("PreferenceWorld", "users", users, self.n_users)
-        self._rng = rng
-        self._step = 0
-
-    def step(self, items: IntArray) -> tuple[FloatArray, BoolArray, BoolArray]:
-        """Show one item to each: rewards (B,) 0 or 1, terminated (B,), truncated (B,)."""
-        items = check_codes("PreferenceWorld", "items", items, self.n_items)
-        if len(items) != len(self._users):
+        if params.item_factors.shape[1] != n_factors:
             raise InvalidParameter(
-                f"PreferenceWorld: a step shows one item to each of the {len(self._users)} people "
-                f"of the session, got {len(items)}. Call reset to begin a session of others."
+                f"PreferenceWorld: user_factors have {n_factors} columns, item_factors "
+                f"{params.item_factors.shape[1]}; they must have the same number."
             )
-        chances = self._clipped(
-            np.einsum(
-                "bf,bf->b", self.params.user_factors[self._users], self.params.item_factors[items]
-            )
+        self.slate_size, self.horizon = params.slate_size, params.horizon
+        self.n_draws = self.slate_size + (2 * n_factors if params.drift > 0 else 0)
+        self.observation_names = (
+            "clicked", *(f"taste_{number}" for number in range(n_factors)),
+        )  # fmt: skip
+        self._examined = examination(self.slate_size, params.position_bias)
+        self._popularity = (
+            np.zeros(self.n_items) if params.popularity is None else params.popularity
         )
-        rewards = (self._rng.random(len(items)) < chances).astype(np.float64)
-        self._step += 1
-        nobody = np.zeros(len(items), dtype=np.bool_)
-        cut_off = np.full(len(items), self._step >= self.params.horizon)
-        return rewards, nobody, cut_off
+
+    def start(self, users: IntArray, draws: Draws) -> PreferenceState:
+        tastes = np.empty((len(users), 0))
+        if self.params.drift > 0:
+            tastes = self.params.user_factors[users].copy()
+        return PreferenceState(tastes, np.zeros(len(users)))
+
+    def respond(
+        self, state: PreferenceState, users: IntArray, slates: IntArray, draws: Draws
+    ) -> Response:
+        chances = self._clipped(
+            np.einsum("bf,bkf->bk", self._tastes(state, users), self.params.item_factors[slates])
+            + self._popularity[slates]
+        )
+        chances[slates < 0] = 0.0
+        clicks = draw_position_based(chances, self._examined, draws.uniform(self.slate_size))
+        if self.params.drift > 0:
+            n_factors = self.params.user_factors.shape[1]
+            state.tastes[:] += self.params.drift * draws.normal(n_factors, at=self.slate_size)
+        state.clicked[:] = clicks.mean(axis=1)
+        return Response(clicks.astype(np.float64))
+
+    def observe(self, state: PreferenceState, users: IntArray) -> FloatArray:
+        tastes = 1.0 / (1.0 + np.exp(-4.0 * self._tastes(state, users)))
+        return np.concatenate([state.clicked[:, None], tastes], axis=1)
+
+    def expected_rewards(self, state: PreferenceState, users: IntArray) -> FloatArray:
+        return self._examined[0] * self._clipped(
+            self._tastes(state, users) @ self.params.item_factors.T + self._popularity
+        )
 
     def click_probabilities(self, users: IntArray) -> FloatArray:
-        """(B, n_items) the true probability that each of `users` clicks each item."""
-        return self._clipped(self.params.user_factors[users] @ self.params.item_factors.T)
+        """(B, n_items) the probability that each of `users` clicks each item at first."""
+        return self._clipped(
+            self.params.user_factors[users] @ self.params.item_factors.T + self._popularity
+        )
+
+    def _tastes(self, state: PreferenceState, users: IntArray) -> FloatArray:
+        return state.tastes if self.params.drift > 0 else self.params.user_factors[users]
 
     def _clipped(self, affinities: FloatArray) -> FloatArray:
         return np.clip(affinities, self.params.floor, self.params.ceiling)
+
+
+def drawn_preferences(
+    *,
+    n_users: int = 100,
+    n_items: int = 50,
+    n_factors: int = 8,
+    click_rate: float = 0.2,
+    taste: float = 0.15,
+    skew: float = 0.1,
+    seed: int = 0,
+    **others: Any,
+) -> PreferenceParams:
+    """Tastes at random: likings are normal around click_rate, with standard deviation `taste`.
+
+    skew: how far the click rates of items lie apart, highest to lowest over the ranks
+    (popularity falls with the logarithm of the rank). others: further fields of
+    `PreferenceParams`.
+    """
+    for name, value in (("n_users", n_users), ("n_items", n_items), ("n_factors", n_factors)):
+        check_count("drawn_preferences", name, value)
+    check_between("drawn_preferences", "click_rate", click_rate, 0.0, 1.0)
+    rng = stream(seed, "preference world")
+    people = rng.standard_normal((n_users, n_factors))
+    items = rng.standard_normal((n_items, n_factors)) * (taste / np.sqrt(n_factors))
+    ranks = np.log(np.arange(1.0, n_items + 1.0))
+    spread = np.ptp(ranks) if n_items > 1 else 1.0
+    popularity = click_rate + skew * (ranks.mean() - ranks) / spread
+    return PreferenceParams(people, items, popularity[rng.permutation(n_items)], **others)
