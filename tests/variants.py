@@ -15,7 +15,7 @@ VARIANTS = {
     ],
     "dqn": [
         {"epsilon": 0.2, **SMALL_NETWORK},
-        {"epsilon": 0.2, **SMALL_NETWORK, "double": False, "dueling": True, "context_dim": 2},
+        {"epsilon": 0.2, **SMALL_NETWORK, "double": False, "dueling": True, "context_dim": 4},
         {"epsilon": 0.2, **SMALL_NETWORK, "n_recent": 0, "replay_capacity": 100},
         {"epsilon": 0.2, **SMALL_NETWORK, "objective": "cross_entropy"},
         {"epsilon": 0.2, **SMALL_NETWORK, "network": "torch"},

@@ -139,6 +139,7 @@ def test_the_record_counts_what_was_shown_to_people_who_were_there():
     assert record == {
         "cumulative_reward": 3.0,
         "mean_reward": pytest.approx(0.6),
+        "session_reward": pytest.approx(1.5),
         "exploration_rate": pytest.approx(0.6),
         "q_change": pytest.approx(2.0),  # the mean of 1, 2 and 3
     }

@@ -58,6 +58,9 @@ class AbstractRecommender(ABC):
     type_name: ClassVar[str]
     """The name in `MODELS`, in a configuration and in a saved file's header."""
 
+    n_observed: ClassVar[int] = 0
+    """How many numbers `context` holds of what is seen of a person; 0 for a model without."""
+
     history_length: ClassVar[int] = 0
     """How many recent items `history` must hold; a model that uses none leaves it 0."""
 

@@ -135,6 +135,11 @@ class DQNRecommender(AbstractRecommender):
         """How many recent items `history` must hold."""
         return self.n_recent
 
+    @property
+    def n_observed(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """How many numbers `context` holds."""
+        return self.context_dim
+
     def _check(self) -> None:
         owner = "DQNRecommender"
         for name, least in _COUNTS.items():

@@ -31,6 +31,7 @@ class SARSARecommender(AbstractTabularRecommender):
     waiting_rewards: FloatArray = learned("n_users")
     waiting_discounts: FloatArray = learned("n_users")
     waiting_histories: IntArray = learned("n_users", "history_length")
+    waiting_contexts: FloatArray = learned("n_users", "n_observed")
 
     type_name = "sarsa"
 
@@ -40,6 +41,7 @@ class SARSARecommender(AbstractTabularRecommender):
         self.waiting_rewards = np.zeros(self.n_users)
         self.waiting_discounts = np.zeros(self.n_users)
         self.waiting_histories = np.full((self.n_users, self.history_length), -1, dtype=np.int64)
+        self.waiting_contexts = np.zeros((self.n_users, self.n_observed))
 
     def _check(self) -> None:
         super()._check()
@@ -74,12 +76,17 @@ class SARSARecommender(AbstractTabularRecommender):
         if next_item is not None:
             check_codes(owner, "next_item", [next_item], self.n_items)
         before = self._own_history(users)
-        self._learn_what_waits(users, items, before)
+        seen = None
+        if self.state == "observation":
+            seen = self._observed("context", None if context is None else [context], 1)
+        self._learn_what_waits(users, items, before, seen)
         if worth != 0.0 and next_item is None and not self.expected:
             self.waiting_items[users] = items
             self.waiting_rewards[users] = reward
             self.waiting_discounts[users] = worth
             self.waiting_histories[users] = before
+            if seen is not None:
+                self.waiting_contexts[users] = seen
             self._remember(users, items, reward)
             return
         super().update(
@@ -92,7 +99,9 @@ class SARSARecommender(AbstractTabularRecommender):
             discount=discount,
         )
 
-    def _learn_what_waits(self, users: IntArray, next_items: IntArray, now: IntArray) -> None:
+    def _learn_what_waits(
+        self, users: IntArray, next_items: IntArray, now: IntArray, seen: FloatArray | None
+    ) -> None:
         if self.waiting_items[users[0]] < 0:
             return
         step = Transitions(
@@ -103,6 +112,8 @@ class SARSARecommender(AbstractTabularRecommender):
             histories=self.waiting_histories[users],
             next_histories=now,
             next_items=next_items,
+            contexts=None if seen is None else self.waiting_contexts[users],
+            next_contexts=seen,
         )
         self.waiting_items[users] = -1
         self.update_batch(step)

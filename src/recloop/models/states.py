@@ -4,18 +4,24 @@
     last_item     the last item                                           one row
     recent_items  the last n items, newest first, weights decay^0, decay^1, ... that sum to one
     segment       the group that the person was put in                    one row
+    observation   what is seen of the person now, number by number binned one row
 
 Items that are not there have weight 0; somebody without any history has the row after the last
 item's.
 """
 
+from collections.abc import Sequence
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from recloop.types import FloatArray, IntArray
 
-STATES = ("user", "last_item", "recent_items", "segment")
+STATES = ("user", "last_item", "recent_items", "segment", "observation")
+
+MOST_OBSERVATIONS = 1 << 24
+"""Rows of a table that observations may stand for."""
 
 
 class StateRows(NamedTuple):
@@ -25,14 +31,27 @@ class StateRows(NamedTuple):
     weights: FloatArray  # (B, N)
 
 
-def n_state_rows(state: str, n_users: int, n_items: int, n_segments: int) -> int:
+def n_state_rows(
+    state: str, n_users: int, n_items: int, n_segments: int, bins: Sequence[int] = ()
+) -> int:
     """How many rows a table needs for a kind of state."""
-    return {"user": n_users, "segment": n_segments}.get(state, n_items + 1)
+    rows = {"user": n_users, "segment": n_segments, "observation": prod(bins)}
+    return rows.get(state, n_items + 1)
 
 
 def history_needed(state: str, n_recent: int) -> int:
     """How many recent items a kind of state looks at."""
     return {"last_item": 1, "recent_items": n_recent}.get(state, 0)
+
+
+def binned_rows(observations: FloatArray, bins: Sequence[int]) -> IntArray:
+    """(B,) the row of each observation (B, D): numbers in [0, 1], cut into bins[d] equal parts.
+
+    1 belongs to the last part. Numbers outside [0, 1] fall into the nearest one.
+    """
+    parts = np.asarray(bins)
+    places = np.clip((observations * parts).astype(np.int64), 0, parts - 1)
+    return places @ np.append(np.cumprod(parts[:0:-1])[::-1], 1)
 
 
 def single_rows(rows: IntArray) -> StateRows:

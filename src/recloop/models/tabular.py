@@ -12,18 +12,22 @@ rows are learned together with what they are used for.
 """
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from recloop.errors import DamagedFile, InvalidParameter
 from recloop.models.base import AbstractRecommender, learned
 from recloop.models.states import (
+    MOST_OBSERVATIONS,
     STATES,
     StateRows,
+    binned_rows,
     history_needed,
     n_state_rows,
     recent_rows,
@@ -38,6 +42,7 @@ from recloop.utils.checks import (
     check_choice,
     check_codes,
     check_count,
+    check_finite,
     finite_or_none,
     number_or_nan,
 )
@@ -49,9 +54,11 @@ class AbstractTabularRecommender(AbstractRecommender):
 
     learning_rate: step of what was shown. discount_factor: weight of what follows.
     epsilon: share of slots drawn at random when exploring.
-    state: what a value depends on: "user", "last_item", "recent_items" or "segment".
+    state: what a value depends on: "user", "last_item", "recent_items", "segment", or
+        "observation": what is seen of the person, passed as `context`, numbers in [0, 1].
     n_recent, decay: of "recent_items": how many, and the weight of an item against the next newer.
     n_segments: of "segment": how many; `assign_segments` says who is in which.
+    bins: of "observation": into how many equal parts each number is cut.
     table: "dense", "hashed" (memory for visited pairs only), or "auto" by size.
     prior_visits: how many visits the popularity of items weighs in states that a log has shown; it
         decides among items that never followed.
@@ -65,6 +72,7 @@ class AbstractTabularRecommender(AbstractRecommender):
     n_recent: int = field(default=5, kw_only=True)
     decay: float = field(default=0.7, kw_only=True)
     n_segments: int = field(default=1, kw_only=True)
+    bins: tuple[int, ...] = field(default=(), kw_only=True)
     table: str = field(default="auto", kw_only=True)
     prior_visits: float = field(default=1e-3, kw_only=True)
     initial_value: float = field(default=0.0, kw_only=True)
@@ -95,6 +103,19 @@ class AbstractTabularRecommender(AbstractRecommender):
         for name in ("n_recent", "n_segments"):
             setattr(self, name, check_count(owner, name, getattr(self, name)))
         self.state = check_choice(owner, "state", self.state, STATES)
+        parts = self.bins if isinstance(self.bins, Sequence) else (self.bins,)
+        self.bins = tuple(check_count(owner, "bins", part) for part in parts)
+        if (self.state == "observation") != bool(self.bins):
+            raise InvalidParameter(
+                f"{owner}: bins must say into how many parts each observed number is cut when "
+                f"state is 'observation', and be empty otherwise; got {self.bins} with state "
+                f"{self.state!r}."
+            )
+        if prod(self.bins) > MOST_OBSERVATIONS:
+            raise InvalidParameter(
+                f"{owner}: bins must make at most {MOST_OBSERVATIONS:,} observations, got "
+                f"{prod(self.bins):,}. Use fewer bins, or DQN with context_dim."
+            )
         self.table = check_choice(owner, "table", self.table, KINDS)
 
     @property
@@ -110,7 +131,12 @@ class AbstractTabularRecommender(AbstractRecommender):
     @property
     def n_state_rows(self) -> int:
         """Rows of one table: one for each state, or for each item that a state is mixed of."""
-        return n_state_rows(self.state, self.n_users, self.n_items, self.n_segments)
+        return n_state_rows(self.state, self.n_users, self.n_items, self.n_segments, self.bins)
+
+    @property
+    def n_observed(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """How many numbers `context` must hold: none unless the state is an observation."""
+        return len(self.bins)
 
     @property
     def n_table_rows(self) -> int:
@@ -158,20 +184,39 @@ class AbstractTabularRecommender(AbstractRecommender):
         history: IntArray | None = None,
     ) -> FloatArray:
         users = self._known(users)
-        state = self._state(users, self._histories(users, history))
+        state = self._state(users, self._histories(users, history), "context", context)
         total = self.chosen_counts.sum()
         prior = self.chosen_counts * (self.prior_visits / total if total > 0 else 0.0)
         return self._q.scores(state.rows, state.weights, prior)
 
-    def _state(self, users: IntArray, histories: IntArray | None) -> StateRows:
+    def _state(
+        self, users: IntArray, histories: IntArray | None, name: str, seen: FloatArray | None
+    ) -> StateRows:
         if self.state == "user":
             return single_rows(users)
+        if self.state == "observation":
+            return single_rows(binned_rows(self._observed(name, seen, len(users)), self.bins))
         if self.state == "segment":
             return single_rows(self.segments[users])
         assert histories is not None  # `_histories` gives them to every state that looks at them
         if self.state == "last_item":
             return single_rows(np.where(histories[:, 0] < 0, self.n_items, histories[:, 0]))
         return recent_rows(histories, self.n_recent, self.decay, self.n_items)
+
+    def _observed(self, name: str, seen: ArrayLike | None, n: int) -> FloatArray:
+        owner, shape = type(self).__name__, (n, len(self.bins))
+        if seen is None:
+            raise InvalidParameter(
+                f"{owner}: {name} must be given, shape {shape}, one number in [0, 1] for each of "
+                "bins, because state='observation' has nothing else to go by."
+            )
+        found = check_finite(owner, name, seen)
+        if found.shape != shape:
+            raise InvalidParameter(
+                f"{owner}: {name} must have shape {shape}, one number for each of bins "
+                f"{self.bins}, got {found.shape}."
+            )
+        return found
 
     # How it learns
 
@@ -182,8 +227,10 @@ class AbstractTabularRecommender(AbstractRecommender):
             return
         before = self._histories(steps.users, steps.histories)
         after = before if steps.next_histories is None else steps.next_histories
-        state = self._state(steps.users, before)
-        following = self._state(steps.users, self._histories(steps.users, after))
+        state = self._state(steps.users, before, "contexts", steps.contexts)
+        later = steps.contexts if steps.next_contexts is None else steps.next_contexts
+        histories = self._histories(steps.users, after)
+        following = self._state(steps.users, histories, "next_contexts", later)
         chosen = steps.feedback == "chosen"
         change = self._q.learn(
             Steps(

@@ -11,14 +11,21 @@ have `terminated` it.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from recloop.errors import InvalidParameter
 from recloop.simulators.draws import Draws, Keys, session_keys
+from recloop.simulators.finite import FiniteModel
 from recloop.types import BoolArray, FloatArray, IntArray
 from recloop.utils.checks import check_codes, check_count
+from recloop.utils.topk import top_k
+
+
+Policy = Callable[["AbstractWorld"], IntArray]
+"""What is shown to everybody of a batch, by a rule that may know everything: slates (B, k)."""
 
 
 class Response(NamedTuple):
@@ -88,6 +95,27 @@ class AbstractWorld(ABC):
     @abstractmethod
     def expected_rewards(self, state: Any, users: IntArray) -> FloatArray:
         """(B, n_items) what each item would earn now in the first slot, all being known."""
+
+    # What a world may offer to be certified
+
+    def finite(self, user: int) -> FiniteModel | None:
+        """The world of one person as a table of states, None where it is too large for one."""
+        return None
+
+    finite_is: ClassVar[str] = "dynamic programming"
+    """In words, how exact `finite` is."""
+
+    def state_numbers(self, state: Any, users: IntArray) -> IntArray:
+        """(B,) the row of `finite` where each session is."""
+        raise NotImplementedError
+
+    def planners(self) -> dict[str, Policy]:
+        """Rules that know everything, by name; where there is no table the best one counts."""
+        return {}
+
+    def upper_bound(self) -> tuple[float, str]:
+        """What no policy can exceed in a session on average, and why."""
+        return np.inf, "no bound is known"
 
     # How it is used
 
@@ -162,3 +190,22 @@ class AbstractWorld(ABC):
             raise InvalidParameter(
                 f"{owner}: a slate of {self.slate_size} does not fit {self.n_items} items."
             )
+
+
+def best_slates(scores: FloatArray, world: AbstractWorld) -> IntArray:
+    """(B, k) the k items of the highest scores (B, n_items), ties to the lower code."""
+    return top_k(scores, world.slate_size)
+
+
+def random_slates(world: AbstractWorld, rng: np.random.Generator) -> IntArray:
+    """(B, k) distinct items for everybody, all equally likely."""
+    shape = (len(world.users), world.n_items)
+    if world.slate_size == 1:
+        return rng.integers(world.n_items, size=(shape[0], 1))
+    order = np.argpartition(rng.random(shape), world.slate_size - 1, axis=1)
+    return order[:, : world.slate_size]
+
+
+def myopic_slates(world: AbstractWorld) -> IntArray:
+    """(B, k) what is expected to earn most now, everything being known."""
+    return best_slates(world.expected_rewards(world.state, world.users), world)

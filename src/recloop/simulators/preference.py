@@ -16,6 +16,7 @@ from recloop.errors import InvalidParameter
 from recloop.simulators.base import AbstractWorld, Response
 from recloop.simulators.choice import draw_position_based, examination
 from recloop.simulators.draws import Draws
+from recloop.simulators.finite import FiniteModel
 from recloop.types import FloatArray, IntArray
 from recloop.utils.checks import check_between, check_count
 from recloop.utils.seeding import stream
@@ -112,6 +113,33 @@ class PreferenceWorld(AbstractWorld):
         return self._examined[0] * self._clipped(
             self._tastes(state, users) @ self.params.item_factors.T + self._popularity
         )
+
+    def finite(self, user: int) -> FiniteModel | None:
+        """One state, an action for each item: nothing changes. None for slates or with drift."""
+        if self.slate_size > 1 or self.params.drift > 0:
+            return None
+        chances = self.click_probabilities(np.array([user]))
+        shape = (1, self.n_items, 1)
+        return FiniteModel(
+            np.arange(self.n_items)[:, None],
+            np.ones(shape),
+            np.zeros(shape, dtype=np.int64),
+            chances,
+            np.ones(1),
+        )
+
+    def state_numbers(self, state: PreferenceState, users: IntArray) -> IntArray:
+        """(B,) 0: there is one state."""
+        return np.zeros(len(users), dtype=np.int64)
+
+    def upper_bound(self) -> tuple[float, str]:
+        """The greedy policy's value where tastes stand still; nothing but chance changes them."""
+        if self.params.drift > 0:
+            return float(self._examined.sum() * self.params.ceiling * self.horizon), "the ceiling"
+        chances = self.click_probabilities(np.arange(self.n_users))
+        top = np.sort(chances, axis=1)[:, ::-1][:, : self.slate_size]
+        value = float((top * self._examined).sum(axis=1).mean() * self.horizon)
+        return value, "nothing that is shown changes anybody"
 
     def click_probabilities(self, users: IntArray) -> FloatArray:
         """(B, n_items) the probability that each of `users` clicks each item at first."""

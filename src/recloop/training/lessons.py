@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from recloop.evaluation.reinforcement import exploration_rate
 from recloop.training.offline import LoggedSteps
-from recloop.types import IntArray, Interactions, Transitions, World
+from recloop.types import FloatArray, IntArray, Interactions, Slates, Transitions, World
 from recloop.utils.history import pushed
 from recloop.utils.seeding import stream
 
@@ -61,16 +62,20 @@ class LoggedPasses:
 class SimulatedEpisodes:
     """One session of each of a batch of people.
 
-    The next action is chosen before the last is learned, so that SARSA and Q-learning share it.
+    The next slate is chosen before the last is learned, so that SARSA and Q-learning share it. Each
+    slot is a step of its own: what it earned, and the state that the whole slate led to.
 
     n_sessions: people drawn for an episode, distinct as long as there are enough.
-    histories: (n_users, H) what everyone did last before the session, newest first.
+    histories: (n_users, H) what everyone did last before the session, newest first; None for
+    nothing, of any length.
+    repeats: fill an episode up with further sessions of the same people where they are too few.
     """
 
     world: World
-    histories: IntArray
+    histories: IntArray | None
     seed: int
     n_sessions: int = 64
+    repeats: bool = False
 
     def teach(self, model: Any, round_number: int) -> Record:
         """Play one session of each person to its end, learning after every step."""
@@ -78,42 +83,83 @@ class SimulatedEpisodes:
         discount = getattr(model, "discount_factor", 0.0)  # a person who leaves makes it 0
         users = self._draw_users(rng)
         self.world.reset(users, rng)
-        recent = self.histories[users]
-        chosen = model.choose_batch(users, 1, history=recent)
+        k = getattr(self.world, "slate_size", 1)
+        recent, seen = self._recent(model, users), self._seen(model)
+        chosen = model.choose_batch(users, k, history=recent, context=seen)
         earned, explored, changes = np.zeros(len(users)), [], []
         active = np.ones(len(users), dtype=np.bool_)
         n_shown = 0
         while active.any():
-            items = chosen.items[:, 0]
-            rewards, terminated, truncated = self.world.step(items)
-            after = np.where((rewards > 0)[:, None], pushed(recent, items), recent)
-            following = model.choose_batch(users, 1, history=after)
-            steps = Transitions(
-                users=users,
-                items=items,
-                rewards=rewards,
-                discounts=np.where(terminated, 0.0, discount),
-                histories=recent,
-                next_histories=after,
-                next_items=following.items[:, 0],
+            items = chosen.items
+            rewards, terminated, truncated = self.world.step(items[:, 0] if k == 1 else items)
+            slots = rewards[:, None] if k == 1 else self.world.slot_rewards
+            after, later = _with_liked(recent, items, slots), self._seen(model)
+            following = model.choose_batch(users, k, history=after, context=later)
+            steps = _steps_of_slots(
+                users, chosen, slots, np.where(terminated, 0.0, discount), following
             )
-            model.update_batch(steps.rows(np.flatnonzero(active)))
+            rows, slot = np.nonzero(active[:, None] & (items >= 0))
+            model.update_batch(
+                Transitions(
+                    **{name: values[rows, slot] for name, values in steps.items()},
+                    histories=recent[rows],
+                    next_histories=after[rows],
+                    contexts=None if seen is None else seen[rows],
+                    next_contexts=None if later is None else later[rows],
+                )
+            )
             earned[active] += rewards[active]
-            explored.append(chosen.explored[active, 0])
+            explored.append(chosen.explored[active].ravel())
             changes.append(getattr(model, "last_change", np.nan))
             n_shown += int(active.sum())
             active &= ~(terminated | truncated)
-            chosen, recent = following, after
+            chosen, recent, seen = following, after, later
         return {
             "cumulative_reward": float(earned.sum()),
             "mean_reward": float(earned.sum() / n_shown),
-            "exploration_rate": float(np.concatenate(explored).mean()),
+            "session_reward": float(earned.mean()),
+            "exploration_rate": exploration_rate(np.concatenate(explored)),
             "q_change": _mean(np.array(changes)),
         }
 
     def _draw_users(self, rng: np.random.Generator) -> IntArray:
         n_users = self.world.n_users
+        if self.repeats and n_users < self.n_sessions:
+            return rng.permutation(np.arange(self.n_sessions) % n_users)
         return rng.choice(n_users, size=min(self.n_sessions, n_users), replace=False)
+
+    def _recent(self, model: Any, users: IntArray) -> IntArray:
+        if self.histories is None:
+            return np.full((len(users), model.history_length), -1, dtype=np.int64)
+        return self.histories[users]
+
+    def _seen(self, model: Any) -> FloatArray | None:
+        """(B, D) what is seen of the people now, for a model that looks at it."""
+        if not getattr(model, "n_observed", 0):
+            return None
+        return self.world.observations  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def _with_liked(recent: IntArray, items: IntArray, slots: FloatArray) -> IntArray:
+    """Histories after the slots that earned something, from the top down."""
+    for slot in range(items.shape[1]):
+        liked = (slots[:, slot] > 0)[:, None]
+        recent = np.where(liked, pushed(recent, items[:, slot]), recent)
+    return recent
+
+
+def _steps_of_slots(
+    users: IntArray, chosen: Slates, slots: FloatArray, discounts: FloatArray, following: Slates
+) -> dict[str, np.ndarray]:
+    """(B, k) arrays: every slot as a step, its next action the same slot of the next slate."""
+    shape = chosen.items.shape
+    return {
+        "users": np.broadcast_to(users[:, None], shape),
+        "items": chosen.items,
+        "rewards": slots,
+        "discounts": np.broadcast_to(discounts[:, None], shape),
+        "next_items": following.items,
+    }
 
 
 def _mean(values: np.ndarray) -> float | None:
