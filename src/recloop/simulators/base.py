@@ -23,7 +23,6 @@ from recloop.types import BoolArray, FloatArray, IntArray
 from recloop.utils.checks import check_codes, check_count
 from recloop.utils.topk import top_k
 
-
 Policy = Callable[["AbstractWorld"], IntArray]
 """What is shown to everybody of a batch, by a rule that may know everything: slates (B, k)."""
 

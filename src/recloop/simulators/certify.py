@@ -148,7 +148,7 @@ def _computed(world: AbstractWorld, discount: float) -> dict[str, Line]:
     users = np.unique(np.linspace(0, world.n_users - 1, n).astype(np.int64))
     found = np.array([_lines_of(world, int(user), discount) for user in users])
     whom = "" if world.n_users == 1 else f", mean of {len(users)} people"
-    methods = {name: f"{world.finite_is}{whom}" for name in LINES}
+    methods = dict.fromkeys(LINES, f"{world.finite_is}{whom}")
     methods["best_stationary"] += f", discount {discount:g}"
     means = found.mean(axis=0)
     return {

@@ -10,10 +10,12 @@ step's action is not shown to anybody (`AutoresetMode.NEXT_STEP`).
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.spaces import Box, Discrete, MultiDiscrete
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -53,6 +55,9 @@ class WorldEnv(gymnasium.Env):
         self.world, self.user = world, user
         self.observation_space, self.action_space = _spaces(world)
         self._seed, self._n_sessions = None, 0
+        # what Gymnasium makes another one of; `gymnasium.make` puts its own in this place
+        again = partial(WorldEnv, world, user)
+        self.spec = EnvSpec(f"recloop/{world.type_name}-v0", entry_point=again)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

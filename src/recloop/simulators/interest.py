@@ -29,7 +29,6 @@ from recloop.utils.checks import check_between, check_count
 from recloop.utils.kernels import kernel
 from recloop.utils.seeding import stream
 
-
 PLANNED = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Weights of what watching does, in the rules that plan."""
 

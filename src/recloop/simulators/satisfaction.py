@@ -21,7 +21,6 @@ from recloop.simulators.finite import FiniteModel
 from recloop.types import FloatArray, IntArray
 from recloop.utils.checks import check_between, check_count
 
-
 N_GRID, N_NODES = 401, 7
 """Points of the grid of exposures, and of the quadrature of the noise (Gauss and Hermite)."""
 
