@@ -359,6 +359,18 @@ def test_numbers_kept_as_objects_are_numbers():
             "1.5.",
         ),
         (
+            lists(("a", "x", 1), ("a", "y", np.inf)),
+            TRUTH,
+            "recommended: row 1 (counted from 0): rank must be a whole number, 1 for the best, got "
+            "inf.",
+        ),
+        (
+            lists(("a", "x", 1e300)),
+            TRUTH,
+            "recommended: row 0 (counted from 0): rank must be a whole number, 1 for the best, got "
+            "1e+300.",
+        ),
+        (
             lists(("a", "x", "best")),
             TRUTH,
             "recommended: row 0 (counted from 0): rank must be a number, got 'best'.",

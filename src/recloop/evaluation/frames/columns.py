@@ -9,6 +9,7 @@ from recloop.errors import InvalidData
 from recloop.types import FloatArray, IntArray
 
 TABLE_ROWS = 1 << 16
+HIGHEST_RANK = 1 << 53  # above it, whole numbers written as floats run into each other
 
 FILE = "recloop_file"
 """Key in a frame's `attrs` of the file it was read from, so that errors can name its lines."""
@@ -91,11 +92,11 @@ def numbers_of(owner: str, frame: pd.DataFrame, column: str) -> FloatArray:
 
 
 def ranks_of(owner: str, frame: pd.DataFrame) -> IntArray:
-    """The column rank: whole numbers, the best is 1."""
+    """The column rank: whole numbers from 1, the best, to HIGHEST_RANK."""
     ranks = frame["rank"].to_numpy() if pd.api.types.is_integer_dtype(frame["rank"].dtype) else None
     if ranks is None:
         ranks = numbers_of(owner, frame, "rank")
-    wrong = (ranks < 1) | (ranks != np.floor(ranks))
+    wrong = (ranks < 1) | (ranks > HIGHEST_RANK) | (ranks != np.floor(ranks))
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InvalidData(
