@@ -199,3 +199,18 @@ def test_seconds_and_finer_units_together_are_refused():
     stamps = pd.DataFrame({"timestamp": [1433221332.0, 1433221332117.0]})
     with pytest.raises(InvalidData, match=r"row 2, column 'timestamp': 1433221332117 looks like m"):
         seconds(stamps, "x", LoadReport())
+
+
+def test_numbers_are_not_written_out_as_text_to_look_for_blanks(monkeypatch):
+    items = pd.DataFrame({"item_id": ["1", "2"], "price": [3.0, float("nan")]})
+    to_type = pd.Series.astype
+
+    def watched(values, dtype, *rest, **options):
+        assert not (values.dtype == "float64" and dtype == "str")
+        return to_type(values, dtype, *rest, **options)
+
+    monkeypatch.setattr(pd.Series, "astype", watched)
+    good = checked(items.assign(rating=pd.array([4, None], "Int64")), ITEMS)
+    assert good["price"].isna().tolist() == good["rating"].isna().tolist() == [False, True]
+    with pytest.raises(InvalidData, match=r"row 1, column 'price': .* got -3\.0"):
+        checked(items.assign(price=[-3.0, 1.0]), ITEMS)

@@ -147,7 +147,9 @@ def _text(values: pd.Series, column: Column) -> Converted:
 
 
 def _numbers(values: pd.Series, column: Column) -> Converted:
-    empty = values.isna().to_numpy() | (values.astype("str").str.strip() == "").to_numpy()
+    empty = values.isna().to_numpy()
+    if not pd.api.types.is_numeric_dtype(values):
+        empty = empty | (values.astype("str").str.strip() == "").to_numpy()
     numbers = pd.to_numeric(values, errors="coerce").astype("float64")
     array = numbers.to_numpy()
     if column.or_words and not np.isfinite(array).any():
