@@ -1,10 +1,12 @@
 """A split in codes: order, catalogue, features."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from recloop.data.dataset import data_hash, encode, features
+from recloop.data.dataset import data_hash, encode, features, unused_columns, unused_in_words
 from recloop.data.splitting import split
 
 LOG = pd.DataFrame(
@@ -96,3 +98,43 @@ def test_the_hash_depends_on_every_value_and_column():
     )
     assert data_hash(LOG) != data_hash(LOG.rename(columns={"weight": "value"}))
     assert data_hash(LOG, None) != data_hash(None, LOG)
+
+
+def test_only_whole_words_make_a_column_an_id_or_a_date():
+    ids = ["1", "2"]
+    used = ("paid", "is_valid", "candidate", "updated", "Android")
+    items = pd.DataFrame({"item_id": ids} | {name: [0, 1] for name in used})
+    unused = {"maker_id": "an id", "movieId": "an id", "artistID": "an id", "id": "an id",
+              "release_date": "a date", "date": "a date", "signupDate": "a date"}  # fmt: skip
+    items = items.assign(title="T", **{name: [0, 1] for name in unused})
+    assert features(items, "item_id", ids)[0] == used
+    assert unused_columns(items, "item_id", ids) == unused
+
+
+def test_what_is_no_feature_is_said_with_the_reason():
+    ids = [str(i) for i in range(101)]
+    items = pd.DataFrame({"item_id": ids, "url": [f"/{i}" for i in ids], "blank": " "})
+    items["price"] = np.nan
+    users = pd.DataFrame({"user_id": ["a"], "age": [3.0]})
+    assert unused_in_words(items, users, ids, ["a"]) == [
+        "No features of items are made of url (more than 100 words), blank (no value), "
+        "price (no value)."
+    ]
+    assert features(items, "item_id", ids) == ((), None)
+    assert unused_columns(items, "item_id", ids[:100]) == {
+        "blank": "no value",
+        "price": "no value",
+    }
+    assert unused_in_words(None, None, [], []) == []
+
+
+def test_a_column_of_very_many_words_is_never_spread_out():
+    ids = [str(i) for i in range(4000)]
+    items = pd.DataFrame({"item_id": ids, "url": [f"http://shop/{i}" for i in ids]})
+    tracemalloc.start()
+    try:
+        assert features(items, "item_id", ids) == ((), None)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8e6  # one byte for each row and word would be 16 million

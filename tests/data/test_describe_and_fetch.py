@@ -76,6 +76,34 @@ def test_people_with_one_row_and_ids_without_description_are_counted(tmp_path):
     assert describe(tmp_path)["n_users_described"] == 2
 
 
+def test_a_layout_of_things_shown_counts_only_what_was_taken(tmp_path):
+    (tmp_path / "behaviors.tsv").write_text("1\tU1\t11/15/2019 8:55:22 AM\tN9\tN1-1 N2-0 N3-0\n")
+    found = describe(tmp_path)
+    assert (found["positives"], found["n_interactions"], found["n_positives"]) == (">0", 3, 1)
+    assert "positives >0: 1 rows count as choices, the others were only shown" in in_words(found)
+    assert not any("weigh 0" in text for text in found["warnings"])
+
+
+def test_weights_of_zero_are_noticed_where_every_row_counts(tmp_path):
+    notes = notes_on(tmp_path, "a,x,1,0\na,y,2,1\nb,x,3,0\nb,y,4,0\n")
+    assert notes == [
+        "3 of 4 rows weigh 0 and count as choices: if they were only shown, set data.positives to "
+        "'>0'."
+    ]
+    found = describe(tmp_path)
+    assert (found["positives"], found["n_positives"]) == ("all", 4)
+    assert "positives all: 4 rows count as choices\n" in in_words(found)
+    assert notes_on(tmp_path, "a,x,1,0\na,y,2,-1\nb,x,3,0\nb,y,4,1\n") == [
+        "some weights are negative: set data.positives to say which rows count."
+    ]
+
+
+def test_columns_that_are_no_features_are_named(tmp_path):
+    log = "a,x,1,1\na,y,2,1\n"
+    notes = notes_on(tmp_path, log, items="item_id,maker_id,paid\nx,7,1\ny,8,0\n")
+    assert notes == ["No features of items are made of maker_id (an id)."]
+
+
 def archive(names: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as packed:

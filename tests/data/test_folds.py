@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from recloop.data.folds import k_folds, sliding_windows
-from recloop.data.splitting import ACROSS_USERS, Drops
+from recloop.data.splitting import ACROSS_USERS, COLD_USERS, Drops
 from recloop.errors import InvalidData, InvalidParameter
 
 KEEP_ALL = Drops(cold_users=False, cold_items=False, seen=False)
@@ -64,6 +64,7 @@ def test_folds_of_people_test_each_person_once():
     for cut in cuts:
         assert not set(cut.train["user_id"]) & set(cut.test["user_id"])
         assert cut.report["n_test_cold_user_rows_dropped"] == 0
+        assert cut.warnings == (ACROSS_USERS, COLD_USERS)
     assert cuts[0].method == "user_disjoint"
 
 

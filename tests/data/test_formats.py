@@ -484,3 +484,19 @@ def test_the_reference_splits_of_movielens_are_met(
     assert cut.report["n_test_users_counted"] == n_users[0]
     if method != "leave_last":
         assert cut.report["n_test_users"] == n_users[1]
+
+
+@pytest.mark.parametrize("name", sorted(FOLDERS))
+def test_layouts_of_things_shown_say_that_only_some_rows_are_choices(tmp_path, name):
+    write(tmp_path, FOLDERS[name])
+    shown = {"kuairand", "mind", "open-bandit", "rl4rs"}
+    assert DatasetLoader(tmp_path, name).positives == (">0" if name in shown else "all")
+
+
+@pytest.mark.real
+def test_nearly_all_rows_of_the_real_bandit_log_are_no_choices(real_data):
+    from recloop.data.describe import describe
+
+    found = describe(real_data / "obd" / "random" / "men")
+    assert found["positives"] == ">0"
+    assert 0 < found["n_positives"] < 0.01 * found["n_interactions"]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recloop.data import splitting
-from recloop.data.splitting import ACROSS_USERS, keep_positives, split
+from recloop.data.splitting import ACROSS_USERS, COLD_USERS, keep_positives, split
 from recloop.errors import InvalidData, InvalidParameter, Leakage
 
 
@@ -271,3 +271,28 @@ def test_a_bound_that_cannot_be_read_is_refused(positives):
 def test_a_bound_that_leaves_nothing_says_the_highest_weight():
     with pytest.raises(InvalidData, match=r"'>=4' leaves no row: the highest weight is 1"):
         keep_positives(LOG, ">=4")
+
+
+@pytest.mark.parametrize("column", ["user_id", "item_id"])
+@pytest.mark.parametrize("nothing", [None, float("nan")])
+def test_a_row_without_a_person_or_an_item_belongs_to_nobody_else(column, nothing):
+    log = LOG.assign(**{column: [*LOG[column][:8], nothing, LOG[column][9]]})
+    with pytest.raises(InvalidData, match=rf"split: row 8 \(counted from 0\): {column} is missing"):
+        split(log, "leave_last", val_ratio=0)
+
+
+@pytest.mark.parametrize("method", splitting.METHODS)
+def test_a_row_without_a_time_is_refused_however_it_is_split(method):
+    log = LOG.assign(timestamp=[float("nan"), *LOG["timestamp"][1:9], float("nan")])
+    with pytest.raises(InvalidData, match=r"row 0 .*timestamp is missing;.* \(1 more rows lack it"):
+        split(log, method, val_ratio=0)
+    moments = pd.to_datetime(log["timestamp"], unit="s")
+    with pytest.raises(InvalidData, match=r"row 0 .*timestamp is missing"):
+        split(log.assign(timestamp=moments), method, val_ratio=0)
+
+
+def test_that_people_are_new_is_said_where_they_are():
+    log = frame([(user, item, 1) for user in "abcdefgh" for item in "12"])
+    cut = split(log, "user_disjoint", val_ratio=0)
+    assert cut.warnings == (ACROSS_USERS, COLD_USERS)
+    assert split(log, "random", test_ratio=0.5, val_ratio=0).warnings == (ACROSS_USERS,)

@@ -1,6 +1,8 @@
 """A split in codes: what models, evaluation and the run folder work with."""
 
 import hashlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +11,10 @@ import pandas as pd
 from recloop.data.ids import IdMap, sorted_ids
 from recloop.data.splitting import Split
 from recloop.types import FloatArray, Interactions
+
+MOST_WORDS = 100  # a column of more different words is an id or prose
+_DATES = {"date", "datetime"}
+_NAME_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # of release_date, movieId, artistID
 
 
 @dataclass(frozen=True)
@@ -87,21 +93,87 @@ def features(
 ) -> tuple[tuple[str, ...], FloatArray | None]:
     """Names and matrix (len(ids), n) of a table's columns: one-hot for words, scaled for numbers.
 
-    Words that are joined by "|" count each; a missing number is the mean; titles, dates and ids are
-    no features, nor is a column with very many words. None if there is no table or nothing to use.
+    Words that are joined by "|" count each; a missing number is the mean; the columns that
+    `unused_columns` names, and titles, are no features. None if there is no table or nothing to
+    use.
     """
     if table is None:
         return (), None
-    rows = table.set_index(table[key].astype("str")).reindex(ids)
+    rows = _rows_of(table, key, ids)
     names: list[str] = []
     columns: list[np.ndarray] = []
     for name in rows.columns:
-        if name == "title" or "date" in name or name.lower().endswith("id"):
+        if name == "title" or _why_unused(rows[name], name):
             continue
         found = _numeric(rows[name], name) or _words(rows[name], name)
         names += [label for label, _ in found]
         columns += [column for _, column in found]
     return tuple(names), np.stack(columns, axis=1) if columns else None
+
+
+def unused_in_words(
+    items: pd.DataFrame | None,
+    users: pd.DataFrame | None,
+    item_ids: Iterable[str],
+    user_ids: Iterable[str],
+) -> list[str]:
+    """A sentence for each table that has columns which are no features of these ids."""
+    found = []
+    for table, key, ids in ((items, "item_id", item_ids), (users, "user_id", user_ids)):
+        if reasons := unused_columns(table, key, list(ids)):
+            listed = ", ".join(f"{name} ({reason})" for name, reason in reasons.items())
+            found.append(f"No features of {key.removesuffix('_id')}s are made of {listed}.")
+    return found
+
+
+def unused_columns(table: pd.DataFrame | None, key: str, ids: list[str]) -> dict[str, str]:
+    """The columns of `table` that are no features of `ids`, and why; key and title apart."""
+    if table is None:
+        return {}
+    rows = _rows_of(table, key, ids)
+    reasons = {
+        name: _why_unused(rows[name], name) for name in rows.columns if name not in (key, "title")
+    }
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
+def _rows_of(table: pd.DataFrame, key: str, ids: list[str]) -> pd.DataFrame:
+    return table.set_index(table[key].astype("str")).reindex(ids)
+
+
+def _why_unused(values: pd.Series, name: str) -> str:
+    """Why a column is no feature, in a word or two; empty if it is one."""
+    parts = [part.lower() for part in _NAME_WORDS.findall(name)]
+    if parts[-1:] == ["id"]:
+        return "an id"
+    if _DATES & set(parts):
+        return "a date"
+    if pd.api.types.is_numeric_dtype(values):
+        array = values.to_numpy(np.float64, na_value=np.nan)
+        return "" if np.isfinite(array).any() else "no value"
+    words = _distinct_words(values)
+    if len(words) > MOST_WORDS and not _is_all_numbers(values):
+        return f"more than {MOST_WORDS} words"
+    return "" if words else "no value"
+
+
+def _distinct_words(values: pd.Series) -> list[str]:
+    """The words of a column in their order; no more than MOST_WORDS + 1 are looked for."""
+    found: set[str] = set()
+    for text in values.dropna().astype("str").unique():
+        found.update(word for word in text.split("|") if word.strip())
+        if len(found) > MOST_WORDS:
+            break
+    return sorted(found)
+
+
+def _is_all_numbers(values: pd.Series) -> bool:
+    texts = _texts(values)
+    return bool((pd.to_numeric(texts, errors="coerce").notna() | (texts == "")).all())
+
+
+def _texts(values: pd.Series) -> pd.Series:
+    return values.astype("object").where(values.notna(), "").astype("str")
 
 
 Labelled = list[tuple[str, np.ndarray]]
@@ -111,23 +183,19 @@ def _numeric(values: pd.Series, name: str) -> Labelled:
     if not pd.api.types.is_numeric_dtype(values):
         return []
     array = values.to_numpy(np.float64, na_value=np.nan)
-    if not np.isfinite(array).any():
-        return []
     low, high = np.nanmin(array), np.nanmax(array)
     scaled = (array - low) / (high - low) if high > low else np.zeros(len(array))
     return [(name, np.where(np.isnan(scaled), np.nanmean(scaled), scaled))]
 
 
-def _words(values: pd.Series, name: str, most: int = 100) -> Labelled:
-    """One column a word. A column with more than `most` words is a number in text, or no feature:
-    an id or prose."""
-    words = values.astype("object").where(values.notna(), "").astype("str")
-    flags = words.str.get_dummies(sep="|")
-    flags = flags.drop(columns=[word for word in flags.columns if not word.strip()])
-    if flags.shape[1] > most:
-        numbers = pd.to_numeric(words, errors="coerce")
-        return _numeric(numbers, name) if (numbers.notna() | (words == "")).all() else []
-    return [(f"{name}={word}", flags[word].to_numpy(np.float64)) for word in sorted(flags.columns)]
+def _words(values: pd.Series, name: str) -> Labelled:
+    """One column a word; more than MOST_WORDS of them are numbers in text."""
+    texts = _texts(values)
+    words = _distinct_words(values)
+    if len(words) > MOST_WORDS:
+        return _numeric(pd.to_numeric(texts, errors="coerce"), name)
+    flags = texts.str.get_dummies(sep="|")
+    return [(f"{name}={word}", flags[word].to_numpy(np.float64)) for word in words]
 
 
 def data_hash(*frames: pd.DataFrame | None) -> str:

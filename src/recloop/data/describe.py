@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recloop.data.dataset import unused_in_words
 from recloop.data.loader import DatasetLoader
 from recloop.data.report import BadRows
+from recloop.data.splitting import are_positive
 
 
 def describe(
@@ -32,6 +34,8 @@ def describe(
         "density": n_pairs / (n_users * n_items),
         "n_repeated_pairs": len(frame) - n_pairs,
         "n_rows_dropped": loader.report.n_dropped,
+        "positives": loader.positives,
+        "n_positives": int(are_positive(frame["weight"], loader.positives).sum()),
         "first": _moment(frame["timestamp"].min()),
         "last": _moment(frame["timestamp"].max()),
         "weight": _spread(frame["weight"]),
@@ -39,7 +43,12 @@ def describe(
         "per_item": _spread(frame["item_id"].value_counts()),
         "n_items_described": 0 if items is None else len(items),
         "n_users_described": 0 if users is None else len(users),
-        "warnings": [*loader.report.notes, *_warnings(frame), *_undescribed(frame, items, users)],
+        "warnings": [
+            *loader.report.notes,
+            *_warnings(frame, loader.positives),
+            *_undescribed(frame, items, users),
+            *unused_in_words(items, users, frame["item_id"].unique(), frame["user_id"].unique()),
+        ],
     }
 
 
@@ -52,6 +61,8 @@ def in_words(found: dict[str, Any]) -> str:
         f"{found['n_items']:,} items, density {found['density']:.4%}",
         f"  from {found['first']} to {found['last']}",
         f"  weight {weight['min']:g} to {weight['max']:g}, mean {weight['mean']:.3f}",
+        f"  positives {found['positives']}: {found['n_positives']:,} rows count as choices"
+        + ("" if found["positives"] == "all" else ", the others were only shown"),
         f"  per user {per_user['min']:g} to {per_user['max']:g}, median {per_user['median']:g}",
         f"  {found['n_repeated_pairs']:,} rows repeat a pair of user and item",
         f"  described: {found['n_items_described']:,} items, {found['n_users_described']:,} users",
@@ -75,8 +86,14 @@ def _moment(seconds: float) -> str:
     return pd.Timestamp(seconds, unit="s").strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _warnings(frame: pd.DataFrame) -> list[str]:
+def _warnings(frame: pd.DataFrame, positives: str) -> list[str]:
     found = []
+    if positives == "all" and frame["weight"].min() == 0:
+        n_zero = int((frame["weight"] == 0).sum())
+        found.append(
+            f"{n_zero:,} of {len(frame):,} rows weigh 0 and count as choices: if they were only "
+            "shown, set data.positives to '>0'."
+        )
     if frame["timestamp"].nunique() == 1:
         found.append("all timestamps are equal: a temporal split would be the order of the file.")
     if (frame["weight"] < 0).any():

@@ -45,6 +45,13 @@ class DatasetLoader:
         self._raw: dict[str, pd.DataFrame] | None = None
         self._checked: dict[str, pd.DataFrame | None] = {}
 
+    @property
+    def positives(self) -> str:
+        """Which rows of this layout are choices: "all", or ">0" where a row is something shown."""
+        from recloop.data.formats import FORMATS
+
+        return "all" if self.format == CANONICAL else FORMATS[self.format].positives
+
     def load_interactions(self) -> pd.DataFrame:
         """user_id, item_id (text), timestamp (seconds), weight; in the order of the file."""
         frame = self._table(INTERACTIONS)

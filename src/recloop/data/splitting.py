@@ -23,6 +23,11 @@ ACROSS_USERS = (
     "This split is by person, not by time: training holds rows that are later than other people's "
     "test rows, so trends leak. Use split 'temporal' for what a live system would see."
 )
+COLD_USERS = (
+    "Training holds no row of the people that test: every one of them is new to the models, which "
+    "can go only by the items and by the people's features. The figures say nothing about people "
+    "whom a model knows."
+)
 ROUNDING = 1e-9  # added to a share of n before rounding down: 0.7 * 10 is 7, not 6
 
 
@@ -55,6 +60,7 @@ class Log:
             if name not in frame:
                 found = ", ".join(map(str, frame.columns))
                 raise InvalidData(f"split: needs the column '{name}'. Found: {found}.")
+            _check_none_missing(frame[name])
         self.frame = frame.reset_index(drop=True)
         self.users = _codes(frame["user_id"])
         self.items = _codes(frame["item_id"])
@@ -86,6 +92,17 @@ def marked(codes: IntArray, n: int) -> BoolArray:
     return marks
 
 
+def _check_none_missing(values: pd.Series) -> None:
+    missing = values.isna().to_numpy()
+    if missing.any():
+        n_more = int(missing.sum()) - 1
+        more = f" ({n_more:,} more rows lack it.)" if n_more else ""
+        raise InvalidData(
+            f"split: row {int(np.argmax(missing))} (counted from 0): {values.name} is missing; "
+            f"every row needs one.{more} Fill such rows in or leave them out."
+        )
+
+
 def _codes(ids: pd.Series) -> IntArray:
     codes, distinct = pd.factorize(ids)
     texts = [str(one) for one in distinct]
@@ -95,22 +112,29 @@ def _codes(ids: pd.Series) -> IntArray:
 
 def keep_positives(frame: pd.DataFrame, positives: str) -> pd.DataFrame:
     """The rows that count as positive: "all", or a bound on the weight such as ">=4" or ">0"."""
+    is_kept = are_positive(frame["weight"], positives)
+    if is_kept.all():
+        return frame.reset_index(drop=True)
+    if not is_kept.any():
+        highest = frame["weight"].max()
+        raise InvalidData(
+            f"positives '{positives}' leaves no row: the highest weight is {highest:g}."
+        )
+    return frame[is_kept].reset_index(drop=True)
+
+
+def are_positive(weights: pd.Series, positives: str) -> BoolArray:
+    """(n,) true where the weight counts as positive, by the words of `keep_positives`."""
     text = positives.replace(" ", "")
     if text == "all":
-        return frame
+        return np.ones(len(weights), dtype=np.bool_)
     for sign, keep in ((">=", np.greater_equal), (">", np.greater)):
         if text.startswith(sign):
             try:
                 bound = float(text.removeprefix(sign))
             except ValueError:
                 break
-            kept = frame[keep(frame["weight"].to_numpy(), bound)]
-            if kept.empty:
-                highest = frame["weight"].max()
-                raise InvalidData(
-                    f"positives '{positives}' leaves no row: the highest weight is {highest:g}."
-                )
-            return kept.reset_index(drop=True)
+            return keep(weights.to_numpy(np.float64), bound)
     raise InvalidData(f"positives must be 'all' or a bound such as '>=4', got '{positives}'.")
 
 
@@ -163,11 +187,12 @@ def finished(
     before_test = np.concatenate([train, validation])
     validation = _judgeable(log, validation, train, train, drops, "validation", report)
     test = _judgeable(log, test, train, before_test, drops, "test", report)
+    warnings = () if method == "temporal" else (ACROSS_USERS,)
     return Split(
         *(log.part(rows) for rows in (train, validation, test)),
         method=method,
         report=report,
-        warnings=() if method == "temporal" else (ACROSS_USERS,),
+        warnings=(*warnings, COLD_USERS) if method == "user_disjoint" else warnings,
     )
 
 

@@ -1,13 +1,12 @@
 """The data of a run: loaded or made, filtered, split, encoded, with every count."""
 
-import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from recloop.data.dataset import EncodedSplit, data_hash, encode
+from recloop.data.dataset import EncodedSplit, data_hash, encode, unused_in_words
 from recloop.data.loader import DatasetLoader
 from recloop.data.splitting import Split, keep_positives, split
 from recloop.data.synthetic import SyntheticSettings, generate
@@ -15,10 +14,12 @@ from recloop.data.tables import write_table
 from recloop.errors import InvalidConfig, InvalidData
 from recloop.experiment.config import DataSection, ExperimentConfig
 from recloop.experiment.training import Progress
-from recloop.utils.files import write_text
+from recloop.utils.files import read_json, sha256_of, write_json
 from recloop.utils.names import nearest
 
 MADE_BY_US = ".synthetic.json"
+"""Beside data that were made here: the settings, and the sha256 of each table as it was written."""
+TABLES = ("items", "users", "interactions")  # the last decides whether there are data
 DEFINITIONS = (
     "Precision: hits / k. Recall: hits / relevant items. NDCG: binary gains, discount "
     "1 / log2(rank + 1), ideal list of min(k, relevant) items. MAP: sum of precision at hits / "
@@ -51,14 +52,21 @@ class _Source:
     items: pd.DataFrame | None
     users: pd.DataFrame | None
     notes: list[str]
+    positives: str = "all"  # of the layout
 
 
 def prepare(config: ExperimentConfig, data_dir: str | Path, progress: Progress) -> Prepared:
     """Load or make the data of `config`, split and encode them."""
     source = _load(config, Path(data_dir), progress)
     data = config.data
+    asked = data.positives.replace(" ", "")
+    positives = source.positives if asked == "all" else asked
+    kept = keep_positives(source.interactions, positives)
+    notes = _left_out(source, positives, len(kept), asked)
+    for note in notes:
+        progress.note(note)
     cut = split(
-        keep_positives(source.interactions, data.positives),
+        kept,
         data.split,
         test_ratio=data.test_ratio,
         val_ratio=data.val_ratio,
@@ -73,35 +81,73 @@ def prepare(config: ExperimentConfig, data_dir: str | Path, progress: Progress) 
         split=cut,
         items=_titled(source.items, encoded.item_ids),
         data_hash=data_hash(source.interactions, source.items, source.users),
-        counts=_counts(source, cut, encoded),
-        protocol=_protocol(config, cut),
+        counts=_counts(source, cut, encoded, notes),
+        protocol=_protocol(config, cut, positives),
     )
 
 
 def _load(config: ExperimentConfig, data_dir: Path, progress: Progress) -> _Source:
     data = config.data
     own = data_dir / "interactions.csv"
-    if data.path is None and (not own.exists() or (data_dir / MADE_BY_US).exists()):
-        return _make(config, data_dir)
-    path = data.path if data.path is not None else str(data_dir)
     if data.path is None:
-        progress.note(f"No data.path is given; {own} is there and is used.")
+        changed = _changed(data_dir)
+        if not own.exists() or changed == []:
+            return _make(config, data_dir)
+        progress.note(f"No data.path is given; {own} is there and is used.{_hint(own, changed)}")
+    path = data.path if data.path is not None else str(data_dir)
     loader = DatasetLoader(path, data.format, on_bad_rows=data.on_bad_rows)
     interactions = loader.load_interactions()
     items, users = loader.load_items(), loader.load_users()
     for note in loader.report.notes:
         progress.note(note)
     words = f"{Path(path).name} ({loader.format})"
-    return _Source(words, interactions, items, users, loader.report.notes)
+    return _Source(words, interactions, items, users, loader.report.notes, loader.positives)
+
+
+def _changed(data_dir: Path) -> list[str] | None:
+    """Files that are no longer as they were made here; None if none were made here."""
+    if not (data_dir / MADE_BY_US).exists():
+        return None
+    made = read_json(data_dir / MADE_BY_US).get("sha256", {})
+    files = [data_dir / f"{name}.csv" for name in TABLES]
+    return [
+        file.name for file in files if not file.exists() or sha256_of(file) != made.get(file.name)
+    ]
+
+
+def _hint(own: Path, changed: list[str] | None) -> str:
+    if changed is None:
+        return ""
+    return (
+        f" {', '.join(changed)} changed since the data were made here, so they count as your own "
+        f"and data.synthetic has no effect. To have all made anew, remove {own}."
+    )
 
 
 def _make(config: ExperimentConfig, data_dir: Path) -> _Source:
     settings = _settings(config.data, config.seed)
     made = generate(settings)
-    for name in ("interactions", "items", "users"):
-        write_table(data_dir / f"{name}.csv", getattr(made, name))
-    write_text(data_dir / MADE_BY_US, json.dumps(settings.__dict__, indent=2, sort_keys=True))
+    files = {name: data_dir / f"{name}.csv" for name in TABLES}
+    files["interactions"].unlink(missing_ok=True)  # a run that breaks off here leaves no data
+    for name, file in files.items():
+        write_table(file, getattr(made, name))
+    digests = {file.name: sha256_of(file) for file in files.values()}
+    write_json(data_dir / MADE_BY_US, {"settings": settings.__dict__, "sha256": digests})
     return _Source("synthetic people", made.interactions, made.items, made.users, [])
+
+
+def _left_out(source: _Source, positives: str, n_kept: int, asked: str) -> list[str]:
+    """How many rows do not count as positive, and where the layout rather than the user says so."""
+    n_all = len(source.interactions)
+    if positives != asked:
+        return [
+            f"A row of {source.words} is something shown, and its weight says whether it was "
+            f"taken: {n_all - n_kept:,} of {n_all:,} rows with weight 0 are left out. Set "
+            "data.positives to '>=0' to count them as choices too."
+        ]
+    if n_kept == n_all:
+        return []
+    return [f"data.positives '{positives}' leaves out {n_all - n_kept:,} of {n_all:,} rows."]
 
 
 def _check_judgeable(cut: Split) -> None:
@@ -144,7 +190,7 @@ def _titled(items: pd.DataFrame | None, item_ids: list[str]) -> pd.DataFrame | N
     return table.assign(item_id=item_ids).reset_index(drop=True)
 
 
-def _counts(source: _Source, cut: Split, encoded: EncodedSplit) -> dict[str, Any]:
+def _counts(source: _Source, cut: Split, encoded: EncodedSplit, notes: list[str]) -> dict[str, Any]:
     seen = cut.report
     words = [
         f"{seen['n_rows']:,} rows: {seen['n_train']:,} train, {seen['n_validation']:,} validate, "
@@ -159,23 +205,25 @@ def _counts(source: _Source, cut: Split, encoded: EncodedSplit) -> dict[str, Any
             f"{seen[f'n_{name}_seen_rows_dropped']:,} that the person already had; "
             f"{seen[f'n_{name}_users_counted']:,} people remain."
         )
+    unused = unused_in_words(source.items, source.users, encoded.item_ids, encoded.user_ids)
     return {
         "source": source.words,
         "n_interactions": seen["n_rows"],
+        "n_rows_not_positive": len(source.interactions) - seen["n_rows"],
         "n_users": len(encoded.user_ids),
         "n_items": len(encoded.item_ids),
         "n_test_users": seen["n_test_users"],
         "split_report": seen,
-        "words": [*words, *source.notes, *cut.warnings],
+        "words": [*words, *notes, *source.notes, *unused, *cut.warnings],
     }
 
 
-def _protocol(config: ExperimentConfig, cut: Split) -> dict[str, Any]:
+def _protocol(config: ExperimentConfig, cut: Split, positives: str) -> dict[str, Any]:
     return {
         "metric": config.evaluation.metric,
         "ks": config.evaluation.ks,
         "split": cut.method,
-        "positives": config.data.positives,
+        "positives": positives,
         "confidence": config.evaluation.confidence,
         "words": list(DEFINITIONS),
     }

@@ -19,10 +19,15 @@ PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"(lp0", b"(lp1")
 
 @dataclass(frozen=True)
 class Layout:
-    """looks_right: does this folder hold the set? read: its tables by name, values unchecked."""
+    """looks_right: does this folder hold the set? read: its tables by name, values unchecked.
+
+    positives: which rows are choices; ">0" where a row is something shown, and its weight says
+    whether it was taken.
+    """
 
     looks_right: Callable[[Path], bool]
     read: Callable[[Path, LoadReport], dict[str, pd.DataFrame]]
+    positives: str = "all"
 
 
 FORMATS = {
@@ -35,19 +40,19 @@ FORMATS = {
     "goodbooks": Layout(media.is_goodbooks, media.read_goodbooks),
     "hetrec-lastfm": Layout(media.is_hetrec, media.read_hetrec),
     "jester": Layout(dense.is_jester, dense.read_jester),
-    "kuairand": Layout(media.is_kuairand, media.read_kuairand),
+    "kuairand": Layout(media.is_kuairand, media.read_kuairand, positives=">0"),
     "kuairec": Layout(media.is_kuairec, media.read_kuairec),
     "lightgcn": Layout(sequences.is_lightgcn, sequences.read_lightgcn),
-    "mind": Layout(media.is_mind, media.read_mind),
+    "mind": Layout(media.is_mind, media.read_mind, positives=">0"),
     "movielens-100k": Layout(movielens.is_100k, movielens.read_100k),
     "movielens-1m": Layout(movielens.is_1m, movielens.read_1m),
     "movielens-latest": Layout(movielens.is_latest, movielens.read_latest),
     "msweb": Layout(media.is_msweb, media.read_msweb),
-    "open-bandit": Layout(commerce.is_open_bandit, commerce.read_open_bandit),
+    "open-bandit": Layout(commerce.is_open_bandit, commerce.read_open_bandit, positives=">0"),
     "recbole": Layout(movielens.is_recbole, movielens.read_recbole),
     "rechorus": Layout(sequences.is_rechorus, sequences.read_rechorus),
     "retailrocket": Layout(commerce.is_retailrocket, commerce.read_retailrocket),
-    "rl4rs": Layout(media.is_rl4rs, media.read_rl4rs),
+    "rl4rs": Layout(media.is_rl4rs, media.read_rl4rs, positives=">0"),
     "sequence": Layout(sequences.is_sequence, sequences.read_sequence),
     "steam": Layout(commerce.is_steam, commerce.read_steam),
     "yoochoose": Layout(commerce.is_yoochoose, commerce.read_yoochoose),
