@@ -54,7 +54,7 @@ def test_what_was_only_shown_is_no_choice_in_training_or_truth(tmp_path, shown, 
     assert found.protocol["positives"] == ">0"
     (note,) = notes
     assert note.startswith("A row of shown (kuairand) is something shown")
-    assert "54 of 81 rows with weight 0 are left out" in note
+    assert "Left out, as not taken: 54 of 81 rows" in note
     assert note in found.counts["words"]
 
 

@@ -142,7 +142,7 @@ def _left_out(source: _Source, positives: str, n_kept: int, asked: str) -> list[
     if positives != asked:
         return [
             f"A row of {source.words} is something shown, and its weight says whether it was "
-            f"taken: {n_all - n_kept:,} of {n_all:,} rows with weight 0 are left out. Set "
+            f"taken. Left out, as not taken: {n_all - n_kept:,} of {n_all:,} rows. Set "
             "data.positives to '>=0' to count them as choices too."
         ]
     if n_kept == n_all:
