@@ -114,3 +114,43 @@ def test_a_step_shows_one_item_to_each_person_of_the_session(rng, people):
 def test_the_world_is_one_that_training_can_drive():
     typed: World = _world()
     assert typed.n_users == 2
+
+
+# Leaving
+
+
+def test_sessions_are_as_long_as_their_distribution_says(rng):
+    # 1, 2 and 3 steps with chances .5, .2 and .3; the horizon is never reached
+    world = _world(lengths=np.array([0.5, 0.2, 0.3]), horizon=9)
+    world.reset(np.zeros(6000, dtype=np.int64), rng)
+    left_before, counts = np.zeros(6000, dtype=np.bool_), []
+    for _ in range(3):
+        _, left, truncated = world.step(np.zeros(6000, dtype=np.int64))
+        assert not truncated.any()
+        counts.append(int((left & ~left_before).sum()))
+        left_before |= left
+    assert left_before.all()
+    assert chi_square_p_value(counts, [0.5, 0.2, 0.3]) > 0.001
+
+
+def test_a_session_that_would_outlast_the_horizon_is_cut_off(rng):
+    world = _world(lengths=np.array([0.0, 0.0, 1.0]), horizon=2)
+    world.reset(np.array([0, 1]), rng)
+    assert world.step(np.array([0, 0]))[2].tolist() == [False, False]
+    _, left, truncated = world.step(np.array([0, 0]))
+    assert (left.tolist(), truncated.tolist()) == ([False, False], [True, True])
+
+
+def test_leaving_shortens_the_bound_and_takes_the_table_away():
+    staying = _world(horizon=4)
+    leaving = _world(horizon=4, lengths=np.array([0.5, 0.0, 0.5]))
+    # 2 steps on average instead of 4
+    assert leaving.upper_bound()[0] == pytest.approx(staying.upper_bound()[0] / 2)
+    assert staying.finite(0) is not None
+    assert leaving.finite(0) is None
+
+
+@pytest.mark.parametrize("lengths", [[0.5, 0.4], [1.5, -0.5], [[1.0]]])
+def test_lengths_that_are_no_distribution_are_refused(lengths):
+    with pytest.raises(InvalidParameter, match=r"lengths must be probabilities of 1, 2, \.\.\."):
+        _world(lengths=np.array(lengths))

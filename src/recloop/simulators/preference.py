@@ -5,6 +5,7 @@
 Nothing that is shown changes anybody, so the best policy is the greedy one for the click
 probabilities themselves: a control in which no amount of planning helps. Tastes may drift by
 themselves, which changes nothing about that: p_u takes a step of a random walk after every slate.
+Sessions may end by themselves too, after a number of steps that is drawn when they begin.
 """
 
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class PreferenceParams:
     popularity: (n_items,) b_i, added to every person's liking; None for 0.
     position_bias: exponent of the probability that a slot is looked at, 0 for no bias.
     drift: standard deviation of a step of every number of p_u.
+    lengths: (n,) probability that a person leaves after 1, 2, ... n steps; None: nobody leaves.
     """
 
     user_factors: FloatArray  # (n_users, n_factors)
@@ -40,17 +42,19 @@ class PreferenceParams:
     position_bias: float = 0.0
     drift: float = 0.0
     horizon: int = 20  # steps after which a session is cut off
+    lengths: FloatArray | None = None
 
 
 class PreferenceState(NamedTuple):
-    """Tastes as they are now, and what was clicked last."""
+    """Tastes as they are now, what was clicked last, and who leaves when."""
 
     tastes: FloatArray  # (B, n_factors), (B, 0) without drift
     clicked: FloatArray  # (B,) share of the last slate
+    steps_left: IntArray  # (B,) until the person leaves, (B, 0) where nobody does
 
 
 class PreferenceWorld(AbstractWorld):
-    """People of fixed tastes; reward 1 a click. Nobody leaves by themselves."""
+    """People of fixed tastes; reward 1 a click."""
 
     type_name = "preference"
     Params = PreferenceParams
@@ -83,12 +87,17 @@ class PreferenceWorld(AbstractWorld):
         self._popularity = (
             np.zeros(self.n_items) if params.popularity is None else params.popularity
         )
+        self._leaves = None if params.lengths is None else np.cumsum(_checked(params.lengths))
 
     def start(self, users: IntArray, draws: Draws) -> PreferenceState:
         tastes = np.empty((len(users), 0))
         if self.params.drift > 0:
             tastes = self.params.user_factors[users].copy()
-        return PreferenceState(tastes, np.zeros(len(users)))
+        steps_left = np.empty((len(users), 0), dtype=np.int64)
+        if self._leaves is not None:
+            length = np.searchsorted(self._leaves, draws.uniform(1)[:, 0], side="right") + 1
+            steps_left = np.minimum(length, len(self._leaves))  # the sum may round below 1
+        return PreferenceState(tastes, np.zeros(len(users)), steps_left)
 
     def respond(
         self, state: PreferenceState, users: IntArray, slates: IntArray, draws: Draws
@@ -103,7 +112,11 @@ class PreferenceWorld(AbstractWorld):
             n_factors = self.params.user_factors.shape[1]
             state.tastes[:] += self.params.drift * draws.normal(n_factors, at=self.slate_size)
         state.clicked[:] = clicks.mean(axis=1)
-        return Response(clicks.astype(np.float64))
+        rewards = clicks.astype(np.float64)
+        if self._leaves is None:
+            return Response(rewards)
+        state.steps_left[:] -= 1
+        return Response(rewards, state.steps_left <= 0)
 
     def observe(self, state: PreferenceState, users: IntArray) -> FloatArray:
         tastes = 1.0 / (1.0 + np.exp(-4.0 * self._tastes(state, users)))
@@ -115,8 +128,8 @@ class PreferenceWorld(AbstractWorld):
         )
 
     def finite(self, user: int) -> FiniteModel | None:
-        """One state, an action for each item: nothing changes. None for slates or with drift."""
-        if self.slate_size > 1 or self.params.drift > 0:
+        """One state, an action for each item: nothing changes. None for slates, drift or leaving."""
+        if self.slate_size > 1 or self.params.drift > 0 or self._leaves is not None:
             return None
         chances = self.click_probabilities(np.array([user]))
         shape = (1, self.n_items, 1)
@@ -134,11 +147,12 @@ class PreferenceWorld(AbstractWorld):
 
     def upper_bound(self) -> tuple[float, str]:
         """The greedy policy's value where tastes stand still; nothing but chance changes them."""
+        n_steps = self._mean_length()
         if self.params.drift > 0:
-            return float(self._examined.sum() * self.params.ceiling * self.horizon), "the ceiling"
+            return float(self._examined.sum() * self.params.ceiling * n_steps), "the ceiling"
         chances = self.click_probabilities(np.arange(self.n_users))
         top = np.sort(chances, axis=1)[:, ::-1][:, : self.slate_size]
-        value = float((top * self._examined).sum(axis=1).mean() * self.horizon)
+        value = float((top * self._examined).sum(axis=1).mean() * n_steps)
         return value, "nothing that is shown changes anybody"
 
     def click_probabilities(self, users: IntArray) -> FloatArray:
@@ -147,11 +161,30 @@ class PreferenceWorld(AbstractWorld):
             self.params.user_factors[users] @ self.params.item_factors.T + self._popularity
         )
 
+    def _mean_length(self) -> float:
+        if self.params.lengths is None:
+            return float(self.horizon)
+        steps = np.minimum(np.arange(1, len(self.params.lengths) + 1), self.horizon)
+        return float(steps @ self.params.lengths)
+
     def _tastes(self, state: PreferenceState, users: IntArray) -> FloatArray:
         return state.tastes if self.params.drift > 0 else self.params.user_factors[users]
 
     def _clipped(self, affinities: FloatArray) -> FloatArray:
         return np.clip(affinities, self.params.floor, self.params.ceiling)
+
+
+def _checked(lengths: FloatArray) -> FloatArray:
+    lengths = np.asarray(lengths, dtype=np.float64)
+    is_distribution = (
+        lengths.ndim == 1 and bool((lengths >= 0).all()) and abs(lengths.sum() - 1.0) < 1e-6
+    )
+    if not is_distribution:
+        raise InvalidParameter(
+            "PreferenceWorld: lengths must be probabilities of 1, 2, ... steps that sum to 1, got "
+            f"shape {lengths.shape} with sum {lengths.sum():g}. Divide counts by their sum."
+        )
+    return lengths
 
 
 def drawn_preferences(
