@@ -128,7 +128,7 @@ class PreferenceWorld(AbstractWorld):
         )
 
     def finite(self, user: int) -> FiniteModel | None:
-        """One state, an action for each item: nothing changes. None for slates, drift or leaving."""
+        """One state, an action for each item. None with slates, drift or people who leave."""
         if self.slate_size > 1 or self.params.drift > 0 or self._leaves is not None:
             return None
         chances = self.click_probabilities(np.array([user]))
