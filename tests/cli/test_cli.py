@@ -209,3 +209,29 @@ def test_the_scripts_say_how_they_are_used(script):
     )
     assert done.returncode == 0
     assert "--help" in done.stdout
+
+
+def test_certify_prints_a_card_or_json(call):
+    code, out, _ = call("certify", "bait_trap", "--set", "slate_size=1")
+    assert code == 0
+    assert "best_stationary" in out
+    assert "optimal / myopic" in out
+    code, out, _ = call("certify", "satisfaction", "--json")
+    assert code == 0
+    assert json.loads(out)["headroom"] == pytest.approx(4.37, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["satisfacton"], "satisfaction"),
+        (["bait_trap", "--set", "levels=3"], "levels"),
+        (["bait_trap", "--set", "n_levels"], "must read name=value"),
+        (["bait_trap", "--set", "n_levels=[3"], "not readable as YAML"),
+        (["bait_trap", "--discount", "1"], "discount must be"),
+    ],
+)
+def test_certify_names_what_is_wrong(call, arguments, message):
+    code, _, err = call("certify", *arguments)
+    assert code == 2
+    assert message in err

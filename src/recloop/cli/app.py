@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from recloop import __version__
-from recloop.cli import data, demo, doctor, metrics, runs, settings
+from recloop.cli import data, demo, doctor, fit_world, metrics, runs, settings, worlds
 from recloop.errors import RecloopError
 
 app = typer.Typer(
@@ -25,6 +25,8 @@ app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
 app.command("recommend")(runs.recommend)
 app.command("metrics")(metrics.metrics)
+app.command("fit-world")(fit_world.fit_world)
+app.command("certify")(worlds.certify)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(settings.app, name="config")

@@ -40,7 +40,10 @@ def run(
     if as_json:
         print(json.dumps(results, indent=2))
         return
-    _print_table(results["models"], results["protocol"]["metric"])
+    if "world" in results:
+        _print_agents(results)
+    else:
+        _print_table(results["models"], results["protocol"]["metric"])
     print()
     for text in results["statements"]:
         print(f"- {text}")
@@ -110,6 +113,25 @@ def _print_table(rows: list[dict[str, Any]], metric: str) -> None:
     print(" " * width + "".join(f"{name:>24}" for name in names))
     for row in sorted(rows, key=lambda row: -(_mean(row, metric))):
         print(f"{row['name']:<{width}}" + "".join(f"{_cell(row, name):>24}" for name in names))
+
+
+def _print_agents(results: dict[str, Any]) -> None:
+    lines = [
+        (name.replace("_", " "), line["value"], None)
+        for name, line in results["world"]["lines"].items()
+        if name != "bound"
+    ]
+    agents = [(row["name"], row["session_reward"], row) for row in results["models"]]
+    width = max(len(name) for name, *_ in [*lines, *agents])
+    print(f"{'':<{width}}{'a session':>12}{'95 %':>24}{'of the best':>14}{'gap closed':>12}")
+    for name, value, row in sorted([*lines, *agents], key=lambda one: -one[1]):
+        print(f"{name:<{width}}{value:>12.4g}" + ("  (certified)" if row is None else _agent(row)))
+
+
+def _agent(row: dict[str, Any]) -> str:
+    around = f"[{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+    gap = "-" if row["gap_closed"] is None else f"{row['gap_closed']:.0%}"
+    return f"{around:>24}{row['share_of_optimum']:>14.1%}{gap:>12}"
 
 
 def _mean(row: dict[str, Any], metric: str) -> float:

@@ -40,11 +40,22 @@ class DataSection(Section):
     synthetic: dict[str, Any] = Field(default_factory=dict, description="See SyntheticSettings.")
 
 
+FITTED = "fitted"
+
+
 class WorldSection(Section):
     """The simulated people in which `simulated` training happens."""
 
-    type: Literal["preference"] = "preference"
-    params: dict[str, Any] = Field(default_factory=dict)
+    type: str = Field(
+        default=FITTED,
+        description="fitted: made from the training part of the data. Else the name of a world; "
+        "no data are read then, and models are judged by what they earn in it.",
+    )
+    params: dict[str, Any] = Field(default_factory=dict, description="The world's settings.")
+    discount: float = Field(
+        default=0.95, ge=0, lt=1, description="Of the best stationary policy of the certificate."
+    )
+    n_sessions: int = Field(default=1000, ge=2, description="Sessions that judge a model.")
 
 
 class TrainingSection(Section):

@@ -4,7 +4,7 @@ Colours are Okabe and Ito's (2008), told apart by people with any colour vision;
 something by colour alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
@@ -199,3 +199,19 @@ def differences(comparisons: Sequence[Row]) -> go.Figure:
     figure.add_vline(x=0, line={"color": _INK, "dash": "dot"})
     metric = comparisons[0]["metric"] if comparisons else ""
     return styled(figure, height=90 + 28 * len(rows), x_title=f"difference in {metric}")
+
+
+def with_lines(figure: go.Figure, lines: Mapping[str, float]) -> go.Figure:
+    """`figure` with a level line for each of `lines`, named at its right end."""
+    dashes = ("dot", "dash", "dashdot", "longdash", "solid")
+    for index, (name, value) in enumerate(lines.items()):
+        figure.add_hline(
+            y=value,
+            line={"color": BASELINE_COLOUR, "width": 1.2, "dash": dashes[index % len(dashes)]},
+            annotation={
+                "text": name.replace("_", " "),
+                "font": {"size": 11, "color": _INK},
+                "xanchor": "right",
+            },
+        )
+    return figure

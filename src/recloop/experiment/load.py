@@ -14,9 +14,10 @@ from pydantic import ValidationError
 
 from recloop.errors import InvalidConfig, RecloopError
 from recloop.experiment.build import entries
-from recloop.experiment.config import ExperimentConfig
+from recloop.experiment.config import FITTED, ExperimentConfig
 from recloop.experiment.sources import Located, Place, explain, read_sources
 from recloop.models.registry import model_class
+from recloop.simulators.build import build_world, world_class
 from recloop.utils.names import nearest
 
 
@@ -31,8 +32,34 @@ def load_config(path: str | Path, overrides: list[str] | None = None) -> Experim
     except ValidationError as error:
         problems = [explain(located, ExperimentConfig, dict(e)) for e in error.errors()]
         raise InvalidConfig("\n".join(problems)) from None
+    _check_world(located, config)
     _check_models(located, config)
     return config
+
+
+def _check_world(located: Located, config: ExperimentConfig) -> None:
+    """A world of `WORLDS` can be made, and every model of it learns step by step."""
+    world = config.world
+    if world.type == FITTED:
+        return
+    _at(located, ("world", "type"), lambda: world_class(world.type))
+    made = world_class(world.type)
+    for key in world.params:
+        if key not in made.settings():
+            raise InvalidConfig(
+                f"{located.place_of(('world', 'params', key))}: unknown key 'world.params.{key}'."
+                f"{_hint(key, made.settings())} {world.type} knows: "
+                f"{', '.join(sorted(made.settings()))}."
+            )
+    _at(located, ("world", "params"), lambda: build_world(world.type, **world.params))
+    for index, model in enumerate(config.models):
+        kind = _at(located, ("models", index, "type"), lambda m=model: model_class(m.type))
+        if kind.learns == "fit":
+            raise InvalidConfig(
+                f"{located.place_of(('models', index, 'type'))}: '{model.type}' is fitted to a "
+                f"log, and the world {world.type} has none. Random, greedy and the best actions "
+                "stand in its certificate."
+            )
 
 
 def _check_models(located: Located, config: ExperimentConfig) -> None:
@@ -52,6 +79,8 @@ def _check_models(located: Located, config: ExperimentConfig) -> None:
         place = ("models", index, "params")
         _at(located, place, lambda made=made, m=model: made(2, 3, **m.params))
     rows = [row.name for row in entries(config)]
+    if config.world.type != FITTED:
+        rows = [model.name for model in config.models]
     for index, model in enumerate(config.models):
         for control in model.controls:
             if control not in rows:

@@ -38,27 +38,28 @@ def report_html(results: Row, log: Sequence[Row]) -> str:
     k = metric.partition("@")[2]
     sections = [
         _head(results),
-        _section("What this run says", _statements(results["statements"])),
-        _section(
+        section("What this run says", statements_html(results["statements"])),
+        section(
             "Leaderboard",
-            _leaderboard(rows, metric, k) + _figure(figures.leaderboard(rows, metric)),
+            _leaderboard(rows, metric, k) + figure_html(figures.leaderboard(rows, metric)),
         ),
     ]
     if results["comparisons"]:
-        sections.append(_section("What each model gains over its control", _comparisons(results)))
+        sections.append(section("What each model gains over its control", _comparisons(results)))
     sections.append(
-        _section(
+        section(
             "Accuracy is not everything",
             "<p class='soft'>Up is more accurate; right is more of the catalogue.</p>"
-            + _figure(figures.accuracy_against(rows, metric, f"coverage@{k}")),
+            + figure_html(figures.accuracy_against(rows, metric, f"coverage@{k}")),
         )
     )
-    sections.append(_section("How they learned", _curves(log, metric)))
-    sections.append(_section("What was measured, and how", _protocol(results)))
-    return _page("\n".join(sections))
+    sections.append(section("How they learned", _curves(log, metric)))
+    sections.append(section("What was measured, and how", _protocol(results)))
+    return page("\n".join(sections))
 
 
-def _page(body: str) -> str:
+def page(body: str) -> str:
+    """A whole page around `body`, with style and plotly inside."""
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
@@ -67,11 +68,13 @@ def _page(body: str) -> str:
     )
 
 
-def _section(title: str, body: str) -> str:
+def section(title: str, body: str) -> str:
+    """A part of the page under its title."""
     return f"<section><h2>{escape(title)}</h2>{body}</section>"
 
 
-def _figure(figure: go.Figure) -> str:
+def figure_html(figure: go.Figure) -> str:
+    """A figure in the page; plotly itself stands in its head."""
     digest = sha256(str(figure.to_json()).encode()).hexdigest()[:12]  # same numbers, same bytes
     return figure.to_html(
         full_html=False,
@@ -91,7 +94,8 @@ def _head(results: Row) -> str:
     )
 
 
-def _statements(statements: Sequence[str]) -> str:
+def statements_html(statements: Sequence[str]) -> str:
+    """What a run says, as a list that stands out."""
     return "<ul class='answer'>" + "".join(f"<li>{escape(s)}</li>" for s in statements) + "</ul>"
 
 
@@ -145,7 +149,7 @@ def _comparisons(results: Row) -> str:
         f"<td class='words'>{escape(row['verdict'])}</td></tr>"
         for row in rows
     )
-    return f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>" + _figure(
+    return f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>" + figure_html(
         figures.differences(rows)
     )
 
@@ -162,7 +166,7 @@ def _curves(log: Sequence[Row], metric: str) -> str:
         (from_log, "q_change", "pass over the log"),
     ):
         if len({line["round"] for line in lines if line.get(value) is not None}) > 1:
-            parts.append(_figure(figures.learning_curves(lines, value, rounds)))
+            parts.append(figure_html(figures.learning_curves(lines, value, rounds)))
     return "".join(parts) or "<p class='soft'>Every model was fitted in a single pass.</p>"
 
 

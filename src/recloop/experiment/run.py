@@ -9,13 +9,14 @@ from threadpoolctl import threadpool_limits
 from recloop import __version__
 from recloop.experiment.build import entries
 from recloop.experiment.comparisons import compare_all
-from recloop.experiment.config import ExperimentConfig
+from recloop.experiment.config import FITTED, ExperimentConfig
 from recloop.experiment.folder import RunFolder, read_lines
 from recloop.experiment.measure import Measured, measure, validation_values
 from recloop.experiment.prepare import Prepared, prepare
 from recloop.experiment.report import report_html
 from recloop.experiment.results import statements
 from recloop.experiment.training import Progress, Silent, Trainer
+from recloop.experiment.world_run import run_in_world
 from recloop.utils.files import atomic_write, write_json, write_text
 
 
@@ -29,6 +30,9 @@ def run_experiment(
 ) -> RunFolder:
     """Train and judge every model of `config`; the results stand in `folder`.
 
+    With a world of `WORLDS` as world.type nothing is read: models learn in it, and are judged by
+    what they earn there beside its certified lines (`world_run`).
+
     The same configuration on the same data goes on where it was interrupted, or returns at once
     when it is done; another one in the same folder raises RunFolderInUse, or with `beside` goes to
     the first of FOLDER-2, FOLDER-3, ... that is free or holds it. Synthetic data are written to
@@ -41,6 +45,8 @@ def run_experiment(
 def _run(
     config: ExperimentConfig, folder: Path, data_dir: Path, beside: bool, progress: Progress
 ) -> RunFolder:
+    if config.world.type != FITTED:
+        return run_in_world(config, folder, beside, progress)
     prepared = prepare(config, data_dir, progress)
     run = RunFolder.start(folder, config, prepared.data_hash, beside=beside)
     if run.is_finished:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -71,7 +71,8 @@ class Trainer:
                     self._train(entry, seed_number)
         if self.folder.checkpoints.exists():
             self.folder.checkpoints.rmdir()  # every training cleared its own
-        self._write_log(entries)
+        labels = [(entry.name, number) for entry in entries for number in range(entry.n_seeds)]
+        write_log(self.folder, labels, self.config.seed)
 
     def _train(self, entry: Entry, seed_number: int) -> None:
         seed = self.config.seed + seed_number
@@ -139,12 +140,13 @@ class Trainer:
             )
         return self._world
 
-    def _write_log(self, entries: list[Entry]) -> None:
-        lines = []
-        for entry in entries:
-            for seed_number in range(entry.n_seeds):
-                header, _ = load_arrays(self.folder.model_path(entry.name, seed_number))
-                for record in header["training"]["records"]:
-                    line = {"model": entry.name, "seed": self.config.seed + seed_number, **record}
-                    lines.append(json.dumps(line, sort_keys=True))
-        write_text(self.folder.path / "log.jsonl", "".join(line + "\n" for line in lines))
+
+def write_log(folder: RunFolder, labels: Iterable[tuple[str, int]], seed: int) -> None:
+    """Write the learning curves of all (name, seed number) into log.jsonl."""
+    lines = []
+    for name, seed_number in labels:
+        header, _ = load_arrays(folder.model_path(name, seed_number))
+        for record in header["training"]["records"]:
+            line = {"model": name, "seed": seed + seed_number, **record}
+            lines.append(json.dumps(line, sort_keys=True))
+    write_text(folder.path / "log.jsonl", "".join(line + "\n" for line in lines))

@@ -12,6 +12,7 @@ have `terminated` it.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -67,6 +68,11 @@ class AbstractWorld(ABC):
         self._keys: Keys = np.empty(0, dtype=np.uint64)
         self._set_up(params)
         self._check_sizes()
+
+    @classmethod
+    def settings(cls) -> list[str]:
+        """The names that `from_settings` takes."""
+        return [field.name for field in fields(cls.Params)]
 
     @classmethod
     def from_settings(cls, **settings: Any) -> "AbstractWorld":

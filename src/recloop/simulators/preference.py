@@ -9,6 +9,7 @@ Sessions may end by themselves too, after a number of steps that is drawn when t
 """
 
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,6 +61,13 @@ class PreferenceWorld(AbstractWorld):
     Params = PreferenceParams
     params: PreferenceParams
     state: PreferenceState
+
+    @classmethod
+    def settings(cls) -> list[str]:
+        """The names that `drawn_preferences` takes."""
+        drawn = [name for name in signature(drawn_preferences).parameters if name != "others"]
+        given = ("user_factors", "item_factors", "popularity")
+        return [*drawn, *(name for name in super().settings() if name not in given)]
 
     @classmethod
     def from_settings(cls, **settings: Any) -> "PreferenceWorld":

@@ -93,7 +93,7 @@ class SimulatedEpisodes:
             items = chosen.items
             rewards, terminated, truncated = self.world.step(items[:, 0] if k == 1 else items)
             slots = rewards[:, None] if k == 1 else self.world.slot_rewards
-            after, later = _with_liked(recent, items, slots), self._seen(model)
+            after, later = with_liked(recent, items, slots), self._seen(model)
             following = model.choose_batch(users, k, history=after, context=later)
             steps = _steps_of_slots(
                 users, chosen, slots, np.where(terminated, 0.0, discount), following
@@ -140,7 +140,7 @@ class SimulatedEpisodes:
         return self.world.observations  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def _with_liked(recent: IntArray, items: IntArray, slots: FloatArray) -> IntArray:
+def with_liked(recent: IntArray, items: IntArray, slots: FloatArray) -> IntArray:
     """Histories after the slots that earned something, from the top down."""
     for slot in range(items.shape[1]):
         liked = (slots[:, slot] > 0)[:, None]

@@ -1,8 +1,14 @@
 """Fit a preference world to the training part of a log."""
 
+from typing import Any
+
+import numpy as np
+
 from recloop.models.baselines.pure_svd import PureSVDRecommender
+from recloop.simulators.base import AbstractWorld, Policy
 from recloop.simulators.preference import PreferenceParams, PreferenceWorld
-from recloop.types import Interactions
+from recloop.training.lessons import with_liked
+from recloop.types import Interactions, IntArray
 
 
 def fit_preference_world(
@@ -20,3 +26,25 @@ def fit_preference_world(
         )
     )
     return world, model
+
+
+def greedy_policy(model: Any) -> Policy:
+    """What a model shows in a world without exploring; it sees observations and its own clicks."""
+    recent: dict[int, IntArray] = {}
+
+    def slates(world: AbstractWorld) -> IntArray:
+        n = len(world.users)
+        if world.n_steps.max(initial=0) == 0:
+            recent[0] = np.full((n, model.history_length), -1, dtype=np.int64)
+        elif model.history_length:
+            recent[0] = with_liked(recent[0], recent[1], world.slot_rewards)
+        recent[1] = model.recommend_batch(
+            world.users,
+            world.slate_size,
+            context=world.observations if getattr(model, "n_observed", 0) else None,
+            history=recent[0] if model.history_length else None,
+            explore=False,
+        )
+        return recent[1]
+
+    return slates

@@ -1,0 +1,225 @@
+"""One run in a world: certificate, training, judgement by what is earned, words, report.
+
+Every model plays the same sessions, person by person and with the same chance, so that differences
+are paired. What a model gains is measured against the controls it names, and on the way from the
+best constant action to the best policy that the certificate knows.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recloop import __version__
+from recloop.evaluation.compare import compare, corrected
+from recloop.experiment.config import ExperimentConfig, ModelSection
+from recloop.experiment.folder import RunFolder, read_lines
+from recloop.experiment.training import Progress, write_log
+from recloop.experiment.world_report import world_report_html
+from recloop.models.registry import load_model, model_class
+from recloop.simulators.base import AbstractWorld
+from recloop.simulators.build import build_world
+from recloop.simulators.certify import Certificate, certify, interval_of, play, spread_users
+from recloop.training.lessons import SimulatedEpisodes
+from recloop.training.loop import Checkpoints, train
+from recloop.training.settings import TrainingSettings
+from recloop.training.world import greedy_policy
+from recloop.types import FloatArray
+from recloop.utils.files import write_json, write_text
+from recloop.utils.seeding import stream
+
+METRIC = "session_reward"
+_LOOKS = 200
+"""Sessions of a look during training."""
+
+Row = dict[str, Any]
+
+
+def run_in_world(
+    config: ExperimentConfig, folder: Path, beside: bool, progress: Progress
+) -> RunFolder:
+    """Train every model in the world of `config` and judge it there; see `run_experiment`."""
+    run = RunFolder.start(folder, config, "made in a world", beside=beside)
+    if run.is_finished:
+        progress.note(f"{run.path}: this run is finished; nothing was trained again.")
+        return run
+    world = build_world(config.world.type, **config.world.params)
+    certificate = certify(
+        world,
+        discount=config.world.discount,
+        n_sessions=config.world.n_sessions,
+        seed=config.seed,
+    )
+    _train_all(config, run, world, progress)
+    _keep_results(config, run, world, certificate)
+    run.seal()
+    return run
+
+
+def _train_all(
+    config: ExperimentConfig, run: RunFolder, world: AbstractWorld, progress: Progress
+) -> None:
+    seconds = {}
+    for section in config.models:
+        for number in range(config.training.n_seeds):
+            path = run.model_path(section.name, number)
+            if not path.exists():
+                started = time.perf_counter()
+                _train(config, run, world, section, number, progress)
+                seconds[path.stem] = time.perf_counter() - started
+    if run.checkpoints.exists():
+        run.checkpoints.rmdir()  # every training cleared its own
+    labels = [
+        (section.name, number)
+        for section in config.models
+        for number in range(config.training.n_seeds)
+    ]
+    write_log(run, labels, config.seed)
+    write_json(run.path / "timings.json", seconds)
+
+
+def _train(
+    config: ExperimentConfig,
+    run: RunFolder,
+    world: AbstractWorld,
+    section: ModelSection,
+    number: int,
+    progress: Progress,
+) -> None:
+    seed, training = config.seed + number, config.training
+    label = section.name + (f".seed{number}" if number else "")
+    params = {**section.params, "seed": section.params.get("seed", 0) + seed}
+    model = model_class(section.type)(world.n_users, world.n_items, **params)
+    checkpoints = Checkpoints(run.checkpoints, label)
+    settings = TrainingSettings(
+        n_rounds=section.n_episodes or training.n_episodes,
+        eval_freq=training.eval_freq,
+        metric=METRIC,
+        patience=training.patience,
+    )
+    progress.begin(label, settings.n_rounds)
+    model, state = train(
+        model,
+        SimulatedEpisodes(world, None, seed, training.sessions_per_episode, repeats=True),
+        settings,
+        checkpoints=checkpoints,
+        evaluate=lambda now: {METRIC: float(_earned(now, world, _LOOKS, seed, "look").mean())},
+        observe=lambda now: progress.advance(label, now.n_rounds_done, now.records[-1]),
+    )
+    kept = {
+        "records": state.records,
+        "best_round": state.best_round or state.n_rounds_done,
+        "n_rounds": state.n_rounds_done,
+        "stopped_early": state.stopped_early,
+    }
+    model.save(run.model_path(section.name, number), name=section.name, training=kept)
+    checkpoints.clear()
+
+
+def _earned(model: Any, world: AbstractWorld, n: int, seed: int, name: str) -> FloatArray:
+    """(n,) what the model earns in as many sessions, without exploring."""
+    return play(world, greedy_policy(model), spread_users(world, n), stream(seed, "judge", name))
+
+
+def _keep_results(
+    config: ExperimentConfig, run: RunFolder, world: AbstractWorld, certificate: Certificate
+) -> None:
+    values = {
+        section.name: np.stack(
+            [
+                _earned(
+                    load_model(run.model_path(section.name, number), section.type),
+                    world, config.world.n_sessions, config.seed, "test",
+                )
+                for number in range(config.training.n_seeds)
+            ]
+        )
+        for section in config.models
+    }  # fmt: skip
+    rows = [_row(section, values[section.name], certificate) for section in config.models]
+    results: Row = {
+        "recloop": __version__,
+        "seed": config.seed,
+        "world": certificate.to_json(),
+        "n_sessions": config.world.n_sessions,
+        "models": rows,
+        "comparisons": _compared(config, values),
+    }
+    results["statements"] = world_statements(results)
+    write_json(run.path / "metrics.json", results)
+    report = world_report_html(results, read_lines(run.path / "log.jsonl"))
+    write_text(run.path / "report.html", report)
+
+
+def _row(section: ModelSection, earned: FloatArray, certificate: Certificate) -> Row:
+    mean, low, high = interval_of(earned.mean(axis=0))
+    seeds = earned.mean(axis=1)
+    if len(seeds) > 1:  # what another set of seeds could have given comes on top of the sessions
+        around = np.hypot(high - mean, interval_of(seeds)[2] - mean)
+        low, high = mean - around, mean + around
+    gap = certificate.gap_closed(mean)
+    return {
+        "name": section.name,
+        "type": section.type,
+        "params": section.params,
+        "n_seeds": len(seeds),
+        "seed_means": seeds.tolist(),
+        METRIC: mean,
+        "ci_low": low,
+        "ci_high": high,
+        "share_of_optimum": certificate.share(mean),
+        "gap_closed": gap if np.isfinite(gap) else None,
+    }
+
+
+def _compared(config: ExperimentConfig, values: dict[str, FloatArray]) -> list[Row]:
+    pairs = [(section.name, control) for section in config.models for control in section.controls]
+    found = corrected(
+        [
+            compare(
+                values[model].mean(axis=0),
+                values[control].mean(axis=0),
+                confidence=config.evaluation.confidence,
+                n_resamples=config.evaluation.n_resamples,
+                seed=config.seed,
+            )
+            for model, control in pairs
+        ]
+    )
+    return [
+        {"model": model, "control": control, "metric": METRIC, **one.to_json()}
+        for (model, control), one in zip(pairs, found, strict=True)
+    ]
+
+
+def world_statements(results: Row) -> list[str]:
+    """What the numbers support, in words; "no benefit" where there is none."""
+    world, lines = results["world"], results["world"]["lines"]
+    said = [
+        f"In the world {world['world']}, the best that is known earns {world['headroom']:.2f} "
+        "times what greed earns"
+        + (": planning gains nothing here." if world["headroom"] <= 1.01 else ".")
+    ]
+    constant, best = lines["best_constant"]["value"], lines["best_stationary"]["value"]
+    if constant >= 0.95 * best:
+        said.append(
+            f"The same action forever earns {constant / best:.0%} of the best policy: a high share "
+            "of the optimum proves nothing here."
+        )
+    said += [
+        f"{row['name']} earns {row[METRIC]:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}] a "
+        f"session, {row['share_of_optimum']:.1%} of the best policy known"
+        + (
+            f", and closes {row['gap_closed']:.0%} of the gap from the best constant action."
+            if row["gap_closed"] is not None and constant < 0.95 * best
+            else "."
+        )
+        for row in results["models"]
+    ]
+    said += [
+        f"{row['model']} against {row['control']}: {row['difference']:+.4g} "
+        f"[{row['ci_low']:+.4g}, {row['ci_high']:+.4g}]: {row['verdict']}."
+        for row in results["comparisons"]
+    ]
+    return said
