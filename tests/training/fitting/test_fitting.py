@@ -181,7 +181,7 @@ def test_position_bias_is_within_a_tenth_where_a_tenth_was_random(bias):
         assert 0.1 <= log.randomised.mean() <= 0.13
         assert position_bias(log).value == pytest.approx(bias, rel=0.1)
         everywhere = replace(log, randomised=np.ones(len(log), dtype=np.bool_))
-        assert abs(position_bias(everywhere).value - bias) > 0.1 * bias
+        assert position_bias(everywhere).low > bias  # sure of what is wrong
 
 
 # Policies
