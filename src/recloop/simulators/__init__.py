@@ -5,10 +5,14 @@ from recloop.utils.lazy import lazy_names
 WORLDS = {
     "bait_trap": "recloop.simulators.bait_trap:BaitTrapWorld",
     "boredom": "recloop.simulators.boredom:BoredomWorld",
+    "changing": "recloop.simulators.changing:ChangingWorld",
     "interest": "recloop.simulators.interest:InterestWorld",
+    "linear": "recloop.simulators.linear:LinearWorld",
     "preference": "recloop.simulators.preference:PreferenceWorld",
+    "replay": "recloop.simulators.replay:ReplayWorld",
     "retention": "recloop.simulators.retention:RetentionWorld",
     "satisfaction": "recloop.simulators.satisfaction:SatisfactionWorld",
+    "sessions": "recloop.simulators.sessions:SessionsWorld",
 }
 """Every world by its name in a configuration."""
 
