@@ -13,7 +13,9 @@ chosen: there are no long-term effects. `replay` is unbiased only where every ro
 uniformly at random; `weighted` for any log of true, conditional propensities that leave nothing out
 that is chosen. A skipped row teaches nothing: of a uniform log of n_items items one row in n_items
 counts, and a learner that takes skipped rows for failures learns rates n_items times too low, in
-the right order. Read `n_matched` before the value.
+the right order. Read `n_matched` before the value. Sessions of a person repeat one another exactly,
+so that the intervals of a certificate leave out the chance that is in the log; those of `result`
+have it.
 """
 
 from dataclasses import dataclass
