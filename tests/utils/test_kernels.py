@@ -1,5 +1,10 @@
 """A kernel does what the plain loop does, and its cache belongs to one state of the source."""
 
+import os
+import stat
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numba.core import config
@@ -58,9 +63,67 @@ def test_without_a_cache_setting_the_home_folder_is_used(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_cannot_be_written_gives_way_to_a_temporary_one(tmp_path, monkeypatch):
+    ours = _without_home(tmp_path, monkeypatch)
+    assert kernels._cache_folder().parent == ours
+    assert stat.S_IMODE(ours.stat().st_mode) == 0o700
+    kernels._cache_folder.cache_clear()
+    assert kernels._cache_folder().parent == ours  # found again by the next process
+
+
+def _without_home(tmp_path, monkeypatch) -> Path:
+    """Close the home folder; the folder of this user in the temporary one."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "closed" / "cache"))
+    (tmp_path / "open").mkdir()
     monkeypatch.setattr(kernels.tempfile, "gettempdir", lambda: str(tmp_path / "open"))
-    assert kernels._cache_folder().parent == tmp_path / "open" / "recloop"
+    return tmp_path / "open" / f"recloop-{os.getuid()}"
+
+
+def _of_somebody_else(ours: Path, monkeypatch) -> None:
+    ours.mkdir(mode=0o700)
+    owner = os.getuid()
+    monkeypatch.setattr(kernels, "_user_id", lambda: owner)
+    found = os.stat_result((0o40700, 0, 0, 1, owner + 1, 0, 0, 0, 0, 0))
+    monkeypatch.setattr(Path, "lstat", lambda self: found)
+
+
+def _open_to_others(ours: Path, monkeypatch) -> None:
+    ours.mkdir()
+    ours.chmod(0o777)
+
+
+def _a_link(ours: Path, monkeypatch) -> None:
+    (ours.parent / "elsewhere").mkdir(mode=0o700)
+    ours.symlink_to(ours.parent / "elsewhere")
+
+
+def _not_to_be_made(ours: Path, monkeypatch) -> None:
+    ours.parent.rmdir()
+
+
+@pytest.mark.parametrize("prepare", [_of_somebody_else, _open_to_others, _a_link, _not_to_be_made])
+def test_a_temporary_folder_that_others_could_write_to_is_not_read(tmp_path, monkeypatch, prepare):
+    prepare(_without_home(tmp_path, monkeypatch), monkeypatch)
+    with pytest.warns(RuntimeWarning, match=r"no compiled code is read from it .* Set XDG_CACHE_"):
+        assert kernels._cache_folder() is None
+    assert kernel(plain_sum)(np.array([1.0, 2.0])) == 3.0
+    assert not list(tmp_path.rglob("*.nb*"))
+
+
+def test_folders_of_other_sources_go_when_nobody_used_them_for_a_month(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    folder = kernels._cache_folder()
+    month = 30 * 24 * 3600
+    ages = {"kernels-old": month + 60, "kernels-young": month - 60, "other-old": month + 60}
+    for name, age in ages.items():
+        (folder.parent / name).mkdir()
+        (folder.parent / name / "loop.nbi").touch()
+        os.utime(folder.parent / name, (time.time() - age,) * 2)
+    os.utime(folder, (0, 0))
+    kernels._cache_folder.cache_clear()
+    assert kernels._cache_folder() == folder
+    left = {one.name for one in folder.parent.iterdir()}
+    assert left == {folder.name, "kernels-young", "other-old"}
+    assert folder.stat().st_mtime > time.time() - 60  # it counts as used now
 
 
 def test_another_state_of_the_source_gets_another_folder(tmp_path, monkeypatch):
