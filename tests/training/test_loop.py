@@ -1,12 +1,14 @@
 """The loop: when it looks, when it stops, what it returns, and that an interrupt costs nothing."""
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from plug_in import CountingRecommender
-from recloop.errors import DamagedFile, UnknownName
+from recloop.errors import DamagedFile, RunFolderInUse, UnknownName
+from recloop.models import PopularRecommender
 from recloop.simulators.preference import PreferenceParams, PreferenceWorld
 from recloop.testing import sample_log
 from recloop.testing.samples import saved_bytes
@@ -233,6 +235,24 @@ def test_clearing_removes_both_files_and_nothing_else(tmp_path):
     checkpoints.clear()
     assert [file.name for file in tmp_path.iterdir()] == ["another.npz"]
     checkpoints.clear()
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        (CountingRecommender(4, 6, seed=3, epsilon=0.9), "epsilon: there 0.2, now 0.9"),
+        (CountingRecommender(4, 6, seed=4), "seed: there 3, now 4"),
+        (CountingRecommender(4, 7, seed=3), "n_items: there 6, now 7"),
+        (PopularRecommender(4, 6, seed=3), "type: there 'counting', now 'popular'"),
+    ],
+)
+def test_a_checkpoint_of_another_model_is_refused_and_kept(tmp_path, other, said):
+    _train(tmp_path, [0.3, 0.2])
+    checkpoints = Checkpoints(tmp_path, "counting")
+    before = checkpoints.latest.read_bytes()
+    with pytest.raises(RunFolderInUse, match=f"counting.npz: .*{re.escape(said)}.*to train anew"):
+        train(other, CountRounds(), TrainingSettings(4), checkpoints=checkpoints)
+    assert checkpoints.latest.read_bytes() == before
 
 
 def test_a_damaged_checkpoint_is_not_continued(tmp_path):

@@ -1,11 +1,13 @@
 """One loop for all models: teach a round, look now and then, stop early, keep a checkpoint."""
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from recloop.errors import RunFolderInUse
 from recloop.training.lessons import Lesson, Record
 from recloop.training.settings import TrainingSettings
 from recloop.utils.files import load_arrays
@@ -39,18 +41,39 @@ class Checkpoints:
 
     @property
     def best(self) -> Path:
-        return self.folder / f"{self.name}.best.npz"
+        return self.folder / f"{self.best_name(self.name)}.npz"
+
+    @staticmethod
+    def best_name(name: str) -> str:
+        """Under which name the best model of the training `name` is kept."""
+        return f"{name}.best"
 
     def save(self, model: Any, state: TrainingState) -> None:
         """Write model and state as one file."""
         model.save(self.latest, training=asdict(state))
 
     def resume(self, model: Any) -> tuple[Any, TrainingState]:
-        """Model and state of the last checkpoint, or `model` and a fresh state if there is none."""
+        """Model and state of the last checkpoint, or `model` and a fresh state if there is none.
+
+        Raises RunFolderInUse where the checkpoint is of another type or of other hyperparameters.
+        """
         if not self.latest.exists():
             return model, TrainingState()
         header, _ = load_arrays(self.latest)
+        self._check_same_model(model, header)
         return type(model).load(self.latest), TrainingState(**header["training"])
+
+    def _check_same_model(self, model: Any, header: Mapping[str, Any]) -> None:
+        held = {"type": header.get("type"), **header.get("params", {})}
+        asked = {"type": model.type_name, **json.loads(json.dumps(model.params()))}
+        for name in asked | held:
+            there, here = held.get(name, "nothing"), asked.get(name, "nothing")
+            if there != here:
+                raise RunFolderInUse(
+                    f"{self.latest}: a checkpoint must be of the model that goes on, got another "
+                    f"one ({name}: there {there!r}, now {here!r}). Give the checkpoints another "
+                    "folder or name, or remove the file to train anew."
+                )
 
     def clear(self) -> None:
         """Remove the files of a training that is done."""
