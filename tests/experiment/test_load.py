@@ -123,3 +123,99 @@ def test_baselines_join_by_themselves_and_a_named_one_takes_their_place(config_f
     rows = entries(load_config(config_file(text + "evaluation: {baselines: [popular, pure_svd]}")))
     assert [(row.name, row.is_baseline) for row in rows] == [("pure_svd", True), ("popular", True)]
     assert rows[1].params == {"seed": 9}
+
+
+# names that a run derives
+
+
+def models(*names: str, n_seeds: int = 1, mode: str = "logged") -> str:
+    rows = "".join(f"  - {{name: {name}, type: dqn}}\n" for name in names)
+    return (
+        f"training: {{n_seeds: {n_seeds}, mode: {mode}, passes: 2}}\nmodels:\n{rows}"
+        "evaluation: {baselines: [popular]}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (models("q", "q.seed1", n_seeds=2), 4, "'q.seed1' stands for two things: seed 1 of 'q'"),
+        (models("q.seed1", "q", n_seeds=2), 4, "'q.seed1' stands for two things: the model 'q.s"),
+        (models("q", "q-world", mode="both"), 4, "'q-world' stands for two things"),
+        (models("world-model", mode="simulated"), 3, "'world-model' stands for two things"),
+        (models("q", "q.best"), 4, "'q.best' stands for two things: the best so far of 'q'"),
+        (models("q", "q.seed1.best", n_seeds=2), 4, "the best so far of 'q.seed1'"),
+        (models("q").replace("[popular]", "[popular, popular]"), 4, "'popular' stands for two"),
+    ],
+)
+def test_a_name_that_the_run_makes_itself_is_refused(config_file, text, line, said):
+    message = problem(config_file, text)
+    assert said in message
+    assert f"run.yaml, line {line}:" in message
+    assert "Rename one of the models." in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        models("q", "q.seed1"),
+        models("q", "q.seed2", n_seeds=2),
+        models("q", "q-world"),
+        models("world-model"),
+        models("popular.best", "q-0.5"),
+    ],
+)
+def test_a_name_that_nothing_else_has_may_hold_any_dot(config_file, text):
+    assert load_config(config_file(text)).models
+
+
+# world and synthetic data
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "line", "said"),
+    [
+        (
+            "training:",
+            "world: {params: {n_factor: 4}}\ntraining:",
+            3,
+            "unknown key 'world.params.n_factor'. Did you mean 'n_factors'? Known here: horizon,",
+        ),
+        ("training:", "world: {params: {horizon: 0}}\ntraining:", 3, "horizon must be"),
+        ("training:", "world: {params: {n_factors: x}}\ntraining:", 3, "n_factors must be"),
+        (
+            "  test_ratio: 0.2",
+            "  synthetic:\n    n_user: 3",
+            3,
+            "unknown key 'data.synthetic.n_user'. Did you mean 'n_users'? Known here: n_cat",
+        ),
+        ("  test_ratio: 0.2", "  synthetic:\n    n_users: x", 2, "n_users must be a whole number"),
+        ("  test_ratio: 0.2", "  sparsity: 0.9999", 1, "leaves less than one item a person"),
+    ],
+)
+def test_parameters_of_the_world_and_of_the_data_are_checked_on_loading(
+    config_file, before, after, line, said
+):
+    message = problem(config_file, GOOD.replace(before, after, 1))
+    assert said in message
+    assert f"run.yaml, line {line}:" in message
+
+
+def test_good_parameters_of_the_world_and_of_the_data_are_taken(config_file):
+    overrides = ["world.params={n_factors: 4, horizon: 7}", "data.synthetic={n_users: 9, seed: 3}"]
+    config = load_config(config_file(GOOD), overrides)
+    assert config.world.params == {"n_factors": 4, "horizon": 7}
+    assert config.data.synthetic == {"n_users": 9, "seed": 3}
+
+
+@pytest.mark.parametrize("text", ["[a", "{x", "2024-13-45", "'a"])
+def test_a_value_that_is_not_yaml_is_named_with_its_place(config_file, monkeypatch, text):
+    message = problem(config_file, GOOD, f"data.path={text}")
+    assert message.startswith(f"--set data.path={text}: the value is not readable as YAML")
+    monkeypatch.setenv("RECLOOP__DATA__PATH", text)
+    message = problem(config_file, GOOD)
+    assert message.startswith("environment variable RECLOOP__DATA__PATH: the value is not readable")
+
+
+def test_a_file_with_an_impossible_date_is_named(config_file):
+    assert "run.yaml: not readable as YAML" in problem(config_file, "data: {path: 2024-13-45}\n")

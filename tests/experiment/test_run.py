@@ -6,16 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from threadpoolctl import threadpool_info
 
 from recloop.errors import DamagedFile, InvalidConfig, InvalidData, MissingData, RunFolderInUse
 from recloop.errors import UnknownName as UnknownNameError
-from recloop.experiment import RunFolder, load_config, run_experiment
+from recloop.experiment import ExperimentConfig, RunFolder, load_config, run_experiment
 from recloop.experiment.evaluate import evaluate_folder
 from recloop.experiment.recommend import recommend_for
 from recloop.experiment.training import Silent
-from recloop.models import PopularRecommender
+from recloop.models import EASERecommender, ItemKNNRecommender, PopularRecommender
 from recloop.utils.files import MANIFEST, sha256_of
 
 CONFIG = """\
@@ -306,3 +307,197 @@ def test_every_model_that_is_only_fitted_is_a_baseline_and_keeps_its_controls(co
     assert ("svd", "random") in pairs
     assert {model for model, control in pairs if control == best} >= {"bandit", "bandit-world"}
     assert not [model for model, _ in pairs if model in ("random", "popular", "world-model")]
+
+
+def own_data(folder: Path, rows: list[str]) -> str:
+    """An override that makes a run read `rows` (user, item, timestamp, weight)."""
+    data = folder / "mine"
+    data.mkdir()
+    text = "user_id,item_id,timestamp,weight\n" + "\n".join(rows) + "\n"
+    (data / "interactions.csv").write_text(text)
+    return f"data.path={data}"
+
+
+# what a model knows at the test
+
+
+def test_profiles_reach_to_the_test_and_parameters_stop_at_training(config_file):
+    baselines = "evaluation.baselines=[popular, ease, item_knn, als, markov]"
+    folder = run(
+        config_file, overrides=[baselines, "data.split=leave_last", "training.mode=logged"]
+    )
+    train, whole = folder.read_interactions("train"), folder.known_interactions()
+    n_users, n_items = train.n_users, train.n_items
+    assert len(whole) > len(train)
+
+    def profiles(model):
+        users = np.repeat(np.arange(n_users), np.diff(model.profile_starts))
+        return set(zip(users.tolist(), model.profile_items.tolist(), strict=True))
+
+    everything = set(zip(whole.users.tolist(), whole.items.tolist(), strict=True))
+    ease, knn, als = (folder.load_model(name) for name in ("ease", "item_knn", "als"))
+    assert profiles(ease) == profiles(knn) == profiles(als) == everything
+    fitted = EASERecommender(n_users, n_items).fit(train)
+    np.testing.assert_array_equal(ease.item_weights, fitted.item_weights)
+    near = ItemKNNRecommender(n_users, n_items).fit(train)
+    np.testing.assert_array_equal(knn.neighbour_cosines, near.neighbour_cosines)
+    counts = np.bincount(train.items, minlength=n_items)
+    np.testing.assert_array_equal(folder.load_model("popular").counts, counts)
+    np.testing.assert_array_equal(folder.load_model("markov").popularity, counts)
+    assert any(
+        "as profile (Item KNN, EASE, ALS)" in w for w in folder.metrics()["protocol"]["words"]
+    )
+
+
+def test_without_a_validation_part_profiles_are_as_they_were_fitted(config_file):
+    overrides = ["evaluation.baselines=[ease, popular]", "data.val_ratio=0", "training.mode=logged"]
+    folder = run(config_file, overrides=overrides)
+    train = folder.read_interactions("train")
+    fitted = EASERecommender(train.n_users, train.n_items).fit(train)
+    np.testing.assert_array_equal(folder.load_model("ease").profile_items, fitted.profile_items)
+
+
+# evaluating on another file
+
+
+def test_another_file_is_judged_by_the_positives_of_the_run(config_file):
+    rows = [f"u{u},i{(i * 7 + u) % 30},{i},{1 + (i + u) % 5}" for u in range(20) for i in range(14)]
+    data = own_data(config_file.parent, rows)
+    overrides = [data, "data.positives='>=3'", "data.split=leave_last", "training.mode=logged"]
+    folder = run(config_file, overrides=overrides)
+    ids, known = folder.ids(), folder.known_interactions()
+    has = {
+        (ids["users"][u], ids["items"][i]) for u, i in zip(known.users, known.items, strict=True)
+    }
+    new = [f"{u},{i}" for u in ids["users"] for i in ids["items"] if (u, i) not in has]
+    old = [f"{u},{i}" for u, i in sorted(has)]
+    head = "user_id,item_id,timestamp,weight\n"
+    good, mixed = config_file.parent / "good.csv", config_file.parent / "mixed.csv"
+    good.write_text(head + "".join(f"{pair},99,3\n" for pair in new[::2]))
+    mixed.write_text(
+        good.read_text()
+        + "".join(f"{pair},99,2\n" for pair in new[1::2])
+        + "".join(f"{pair},99,5\n" for pair in old)
+    )
+    wanted, got = evaluate_folder(folder.path, good), evaluate_folder(folder.path, mixed)
+    assert got["models"] == wanted["models"]
+    n = len(new) + len(old)
+    assert (
+        f"{len(new) // 2:,} of {n:,} rows do not count under positives '>=3': left out."
+        in (got["notes"])
+    )
+    assert (
+        f"{len(old):,} of {n:,} rows are of what the person already had: left out."
+        in (got["notes"])
+    )
+
+
+def test_a_file_of_what_people_already_had_is_refused(config_file):
+    folder = run(config_file)
+    with pytest.raises(InvalidData, match="already had in training or validation"):
+        evaluate_folder(folder.path, config_file.parent / "data" / "train.csv")
+
+
+def test_evaluating_averages_every_seed(config_file):
+    folder = run(config_file, overrides=["training.n_seeds=3", "training.mode=simulated"])
+    again = evaluate_folder(folder.path, config_file.parent / "data" / "test.csv")
+    for one, other in zip(folder.metrics()["models"], again["models"], strict=True):
+        assert other["metrics"] == one["metrics"]
+        assert other["seed_means"] == one["seed_means"]
+    assert len(set(again["models"][2]["seed_means"]["ndcg@5"])) > 1
+
+
+# the folder
+
+
+def test_what_a_killed_process_left_does_not_stop_the_next_one(config_file):
+    whole = run(config_file, "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(config_file, "broken", progress=StopsAt(3))
+    broken = config_file.parent / "broken"
+    left = [
+        broken / "checkpoints" / ".bandit.npz.123.tmp",
+        broken / "models" / ".popular.npz.123.tmp",
+        broken / ".ids.json.123.tmp",
+        broken / "checkpoints" / "popular.npz",
+    ]
+    for file in left:
+        file.write_bytes(b"half")
+    assert contents(run(config_file, "broken").path) == contents(whole.path)
+    assert not (broken / "checkpoints").exists()
+
+
+def test_a_folder_with_other_files_is_refused_and_left_alone(config_file):
+    home = config_file.parent / "out"
+    (home / "photos").mkdir(parents=True)
+    (home / "letter.txt").write_text("dear")
+    with pytest.raises(
+        RunFolderInUse, match=r"it holds other files \(letter\.txt, photos\) and no"
+    ):
+        run(config_file)
+    assert sorted(file.name for file in home.iterdir()) == ["letter.txt", "photos"]
+    assert run(config_file, beside=True).path.name == "out-2"
+
+
+def test_a_folder_with_hidden_files_alone_counts_as_empty(config_file):
+    out = config_file.parent / "out"
+    out.mkdir()
+    (out / ".gitkeep").touch()
+    assert run(config_file).is_finished
+
+
+def test_a_run_that_was_killed_while_it_made_its_folder_goes_on(config_file):
+    whole = run(config_file, "whole")
+    out = config_file.parent / "out"
+    out.mkdir()
+    (out / "config.yaml").write_bytes((whole.path / "config.yaml").read_bytes())
+    assert contents(run(config_file).path) == contents(whole.path)
+
+
+def test_the_seconds_of_every_process_stand_in_the_timings(config_file):
+    with pytest.raises(KeyboardInterrupt):
+        run(config_file, progress=StopsAt(4))
+    file = config_file.parent / "out" / "timings.json"
+    before = json.loads(file.read_text())
+    folder = run(config_file)
+    after = json.loads(file.read_text())
+    assert set(after) == set(folder.model_names())
+    last = list(before)[-1] if len(before) > 1 else None
+    assert len(before) >= 2
+    assert last is not None
+    assert all(after[name] >= seconds > 0 for name, seconds in before.items())
+    assert after["random"] == before["random"]
+
+
+# names and values
+
+
+def test_names_that_a_run_would_mix_are_refused_without_a_file_as_well(tmp_path):
+    config = ExperimentConfig.model_validate(
+        {
+            "training": {"n_seeds": 2, "mode": "logged"},
+            "models": [
+                {"name": "q", "type": "dqn"},
+                {"name": "q.seed1", "type": "q_learning"},
+            ],
+        }
+    )
+    with pytest.raises(InvalidConfig, match=r"'q\.seed1' stands for two things: seed 1 of 'q'"):
+        run_experiment(config, tmp_path / "out", data_dir=tmp_path / "data")
+    assert not any(tmp_path.iterdir())
+
+
+def test_the_values_of_people_are_stored_as_codes_model_by_model(config_file):
+    folder = run(config_file)
+    file = pq.ParquetFile(folder.path / "per_user.parquet")
+    assert file.num_row_groups == len(folder.model_names())
+    frame = folder.frame("per_user")
+    assert list(frame.columns) == ["user_id", "model", "metric", "k", "value"]
+    assert all(frame[name].dtype == "category" for name in ("user_id", "model", "metric"))
+    assert (frame["k"].dtype, frame["value"].dtype) == (np.int32, np.float64)
+    results = folder.metrics()
+    n_values = sum("@" in name for name in results["models"][0]["seed_means"])
+    n_people = results["data"]["split_report"]["n_test_users_counted"]
+    assert len(frame) == len(folder.model_names()) * n_values * n_people
+    assert frame.memory_usage(deep=True).sum() < 30 * len(frame) + 20_000
+    assert frame.duplicated(["user_id", "model", "metric", "k"]).sum() == 0

@@ -1,10 +1,13 @@
 """From the sections of a configuration to the list of models that a run trains."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from recloop.experiment.config import ExperimentConfig, ModelSection
+from recloop.experiment.config import FITTED, ExperimentConfig, ModelSection
+from recloop.experiment.folder import label_of
 from recloop.models.registry import model_class
+from recloop.training.loop import Checkpoints
 
 WORLD_MODEL = "world-model"
 WORLD_SUFFIX = "-world"
@@ -32,13 +35,35 @@ class Entry:
         params = {**self.params, "seed": self.params.get("seed", 0) + seed}
         return model_class(self.type)(n_users, n_items, **params)
 
+    def file_names(self) -> dict[str, str]:
+        """The names of all files that a run keeps it in, and in words what each of them is."""
+        names = {}
+        for seed_number in range(self.n_seeds):
+            label = label_of(self.name, seed_number)
+            names[label] = (
+                f"{f'seed {seed_number} of' if seed_number else 'the model'} '{self.name}'"
+            )
+            if self.n_rounds > 1:
+                names[Checkpoints.best_name(label)] = f"the best so far of '{label}'"
+        return names
+
+
+class TakenTwice(NamedTuple):
+    """Two rows that would be kept under one name."""
+
+    first: Entry
+    second: Entry
+    words: str
+
 
 def entries(config: ExperimentConfig) -> list[Entry]:
     """The baselines of every table, then the models of the configuration, in its order.
 
     Under mode "both" a model that learns step by step stands twice: NAME learned from the log,
-    NAME-world in the fitted world.
+    NAME-world in the fitted world. In a world of `WORLDS` there are the models alone.
     """
+    if config.world.type != FITTED:
+        return [_entry(config, model, "simulated") for model in config.models]
     named = {model.name for model in config.models}
     rows = [
         _entry(config, ModelSection(name=name, type=name), "fit")
@@ -61,6 +86,23 @@ def entries(config: ExperimentConfig) -> list[Entry]:
         world = ModelSection(name=WORLD_MODEL, type="pure_svd", params=rank)
         rows.append(_entry(config, world, "fit"))
     return rows
+
+
+def name_taken_twice(rows: Sequence[Entry]) -> TakenTwice | None:
+    """The first two rows that would share a name among everything that is kept of them."""
+    kept: dict[str, tuple[Entry, str]] = {}
+    for row in rows:
+        for name, what in row.file_names().items():
+            if name in kept:
+                first, first_what = kept[name]
+                words = (
+                    f"the name '{name}' stands for two things: {first_what} "
+                    f"({first.type}, {first.mode}) and {what} ({row.type}, {row.mode}). "
+                    "Rename one of the models."
+                )
+                return TakenTwice(first, row, words)
+            kept[name] = (row, what)
+    return None
 
 
 def _entry(config: ExperimentConfig, model: ModelSection, mode: str) -> Entry:

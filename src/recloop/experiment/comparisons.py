@@ -1,5 +1,6 @@
 """Every model beside the controls that it must beat, on the same people, corrected together."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +14,10 @@ from recloop.experiment.measure import Measured
 
 def compare_all(
     config: ExperimentConfig, entries: Sequence[Entry], measured: Sequence[Measured]
-) -> list[dict[str, Any]]:
-    """A row for each model and control; every learner meets the best baseline as well.
+) -> tuple[list[dict[str, Any]], int]:
+    """A row for each model and control, and how many resamples decided them.
 
-    p values are corrected (Holm) over all rows.
+    Every learner meets the best baseline as well. p values are corrected (Holm) over all rows.
     """
     metric = config.evaluation.metric
     values = {one.row["name"]: one.values[metric] for one in measured}
@@ -27,22 +28,46 @@ def compare_all(
         for control in dict.fromkeys(_controls(entry, best))
         if control != entry.name
     ]
+    n_resamples = n_resamples_for(config, len(pairs))
     compared = corrected(
         [
             compare(
                 values[model],
                 values[control],
                 confidence=config.evaluation.confidence,
-                n_resamples=config.evaluation.n_resamples,
+                n_resamples=n_resamples,
                 seed=config.seed,
             )
             for model, control in pairs
         ]
     )
-    return [
+    rows = [
         {"model": model, "control": control, "metric": metric, **one.to_json()}
         for (model, control), one in zip(pairs, compared, strict=True)
         if one.n >= 2
+    ]
+    return rows, n_resamples
+
+
+def n_resamples_for(config: ExperimentConfig, n_comparisons: int) -> int:
+    """As many as asked for, and enough that the smallest p value survives the correction.
+
+    Of m resamples the smallest p is 1 / (m + 1), and Holm multiplies it by the number of
+    comparisons: below comparisons / (1 - confidence) resamples nothing could be called better.
+    """
+    level = round(1 - config.evaluation.confidence, 12)
+    return max(config.evaluation.n_resamples, math.ceil(n_comparisons / level))
+
+
+def n_resamples_in_words(config: ExperimentConfig, used: int, n_comparisons: int) -> list[str]:
+    """That more resamples were drawn than the configuration asks for, if so."""
+    asked = config.evaluation.n_resamples
+    if used == asked:
+        return []
+    return [
+        f"Comparisons: {used:,} resamples instead of evaluation.n_resamples = {asked:,}: with "
+        f"fewer no p value corrected for {n_comparisons} comparisons could reach "
+        f"{1 - config.evaluation.confidence:.3g}."
     ]
 
 

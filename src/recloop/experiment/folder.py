@@ -2,7 +2,11 @@
 
 import json
 import platform
+import shutil
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,6 +30,8 @@ from recloop.utils.files import (
     write_text,
 )
 
+TIMINGS = "timings.json"
+ENVIRONMENT = "environment.json"
 LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "implicit", "torch")
 
 
@@ -41,7 +47,9 @@ class RunFolder:
     ) -> "RunFolder":
         """The folder for a run: empty, or one that holds the same run and goes on.
 
-        beside: where it holds another run, take the first of PATH-2, PATH-3, ... that does not.
+        Raises RunFolderInUse where it holds anything else.
+        beside: where it holds another run or other files, take the first of PATH-2, PATH-3, ...
+        that does not.
         """
         first, number = Path(path), 1
         while True:
@@ -63,27 +71,42 @@ class RunFolder:
         else:
             folder._check_not_in_use()
             folder.path.mkdir(parents=True, exist_ok=True)
-            write_json(folder.path / "environment.json", environment(data_hash))
             write_text(file, text)
+        if not (folder.path / ENVIRONMENT).exists():
+            write_json(folder.path / ENVIRONMENT, environment(data_hash))
         return folder
 
     def _check_not_in_use(self) -> None:
         if self.path.exists() and not self.path.is_dir():
             raise RunFolderInUse(f"{self.path}: is a file; name a folder for the results.")
-        if (self.path / MANIFEST).exists():
+        held = self._visible_names()
+        if held:
+            shown = ", ".join(held[:3]) + (", ..." if len(held) > 3 else "")
             raise RunFolderInUse(
-                f"{self.path}: holds a {MANIFEST} but no config.yaml. Choose another folder."
+                f"{self.path}: must be new, empty, or hold a run; it holds other files ({shown}) "
+                "and no config.yaml. Choose another --output-dir, or let --beside do so."
             )
 
+    def _visible_names(self) -> list[str]:
+        """What lies in the folder; hidden files, such as .gitkeep, do not count."""
+        if not self.path.exists():
+            return []
+        return sorted(
+            entry.name
+            for entry in self.path.iterdir()
+            if entry.is_dir() or not entry.name.startswith(".")
+        )
+
     def _check_same_run(self, text: str, data_hash: str) -> None:
-        held = (self.path / "config.yaml").read_text(encoding="utf-8")
+        held = (self.path / "config.yaml").read_text(encoding="utf-8", errors="replace")
         if held != text:
             changed = _first_difference(held, text)
             raise RunFolderInUse(
                 f"{self.path}: holds a run of another configuration ({changed}). "
                 "Choose another --output-dir, let --beside do so, or remove the folder."
             )
-        if read_json(self.path / "environment.json")["data_sha256"] != data_hash:
+        file = self.path / ENVIRONMENT  # written after config.yaml: absent, nothing was done yet
+        if file.exists() and read_json(file)["data_sha256"] != data_hash:
             raise RunFolderInUse(
                 f"{self.path}: holds a run of the same configuration on other data. "
                 "Choose another --output-dir, let --beside do so, or remove the folder."
@@ -98,10 +121,34 @@ class RunFolder:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    def remove_checkpoints(self) -> None:
+        """Forget how far training was: every model is trained."""
+        if self.checkpoints.exists():
+            shutil.rmtree(self.checkpoints)
+
+    def remove_temporaries(self) -> None:
+        """Remove what a process left that was killed while it wrote."""
+        for left in self.path.rglob(".*.tmp"):
+            left.unlink()
+
+    @contextmanager
+    def timed(self, label: str) -> Iterator[None]:
+        """Add the seconds of a training, of an interrupted one as well, to timings.json.
+
+        They stand there and not in the model, whose bytes depend on seed and data alone.
+        """
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            file = self.path / TIMINGS
+            seconds = read_json(file) if file.exists() else {}
+            seconds[label] = seconds.get(label, 0.0) + time.perf_counter() - started
+            write_json(file, seconds)
+
     def model_path(self, name: str, seed_number: int = 0) -> Path:
         """models/NAME.npz, or models/NAME.seed2.npz for a repetition."""
-        suffix = f".seed{seed_number}" if seed_number else ""
-        return self.path / "models" / f"{name}{suffix}.npz"
+        return self.path / "models" / f"{label_of(name, seed_number)}.npz"
 
     def save_interactions(self, name: str, log: Interactions) -> None:
         """Write NAME.parquet in codes; the ids stand in ids.json."""
@@ -166,15 +213,20 @@ class RunFolder:
             )
         return [row["name"] for row in self.metrics()["models"]]
 
-    def load_model(self, name: str) -> Any:
+    def load_model(self, name: str, seed_number: int = 0) -> Any:
         """A trained model, after its bytes were compared with the manifest."""
         types = {row["name"]: row["type"] for row in self.metrics()["models"]}
-        file = checked_file(self.path, f"models/{name}.npz")
+        file = checked_file(self.path, f"models/{label_of(name, seed_number)}.npz")
         return load_model(file, types.get(name))
 
     def seal(self) -> None:
         """Write the manifest: from now on every file is checked before it is read."""
         write_manifest(self.path)
+
+
+def label_of(name: str, seed_number: int) -> str:
+    """NAME, or NAME.seed2 for a repetition: what its model and its training are kept under."""
+    return name + (f".seed{seed_number}" if seed_number else "")
 
 
 def joined(first: Interactions, second: Interactions) -> Interactions:

@@ -1,11 +1,10 @@
 """Judge the trained models of a run: a row of the leaderboard, and the values of every person."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from recloop.evaluation.evaluator import RLRecommenderEvaluator
 from recloop.evaluation.metrics import RecommendationMetrics
@@ -36,22 +35,9 @@ class Measured:
     values: dict[str, FloatArray]
     n_counted: int
 
-    @property
-    def per_user(self) -> pd.DataFrame:
-        """user_id, model, metric, k, value; a row for each person, metric and cut-off."""
-        frames = [
-            pd.DataFrame(
-                {
-                    "user_id": self.users,
-                    "model": self.row["name"],
-                    "metric": name.partition("@")[0],
-                    "k": int(name.partition("@")[2]),
-                    "value": values,
-                }
-            )
-            for name, values in self.values.items()
-        ]
-        return pd.concat(frames, ignore_index=True)
+    def only(self, metric: str) -> "Measured":
+        """The same without the values of people by any other metric, which take the memory."""
+        return replace(self, values={metric: self.values[metric]})
 
 
 def run_evaluator(
@@ -86,7 +72,11 @@ def measure(
     entry: Entry,
     world: PreferenceWorld | None,
 ) -> Measured:
-    """Evaluate every seed of an entry on the test part, and in the world if there is one."""
+    """Evaluate every seed of an entry on the test part, and in the world if there is one.
+
+    Histories reach to the end of the validation part, in the world as well, and so do the profiles
+    of the models that keep some (`Trainer`).
+    """
     encoded = prepared.encoded
     known = joined(encoded.train, encoded.validation)
     evaluator = run_evaluator(
@@ -98,14 +88,11 @@ def measure(
         model = load_model(run.model_path(entry.name, seed_number), entry.type)
         found.append(evaluator.evaluate(model, encoded.test))
         if world is not None:
-            world_values.append(value_in_world(model, world, encoded.train))
-    values = {
-        name: np.mean([one.per_user[name] for one in found], axis=0) for name in found[0].per_user
-    }
+            world_values.append(value_in_world(model, world, known))
+    values = values_over_seeds(found)
     row = {
         **_description(entry, run),
-        "metrics": _summary(found, values, evaluator.intervals),
-        "seed_means": _json_row({name: [one.means()[name] for one in found] for name in values}),
+        **row_over_seeds(found, values, evaluator.intervals),
         "world_value": float(np.mean(world_values)) if world_values else None,
     }
     users = [encoded.user_ids[code] for code in found[0].users]
@@ -148,8 +135,26 @@ def _description(entry: Entry, run: RunFolder) -> Row:
     }
 
 
+def values_over_seeds(found: Sequence[Evaluation]) -> dict[str, FloatArray]:
+    """(U,) by "metric@k": everybody's mean over the evaluations of all seeds."""
+    return {
+        name: np.mean([one.per_user[name] for one in found], axis=0) for name in found[0].per_user
+    }
+
+
+def row_over_seeds(
+    found: Sequence[Evaluation], values: dict[str, FloatArray], intervals: Intervals
+) -> Row:
+    """metrics and seed_means of a row of the leaderboard, as JSON values."""
+    means = [one.means() for one in found]
+    return {
+        "metrics": _summary(found, values, intervals),
+        "seed_means": _json_row({name: [one[name] for one in means] for name in values}),
+    }
+
+
 def _summary(
-    found: list[Evaluation], values: dict[str, FloatArray], intervals: Intervals
+    found: Sequence[Evaluation], values: dict[str, FloatArray], intervals: Intervals
 ) -> dict[str, Row]:
     """Rows by metric: of people from their means over seeds, of the group as means over seeds."""
     summary = {name: dict(row) for name, row in found[0].by_name().items()}

@@ -3,21 +3,28 @@
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from recloop import __version__
-from recloop.experiment.build import entries
-from recloop.experiment.comparisons import compare_all
+from recloop.errors import InvalidConfig
+from recloop.experiment.build import entries, name_taken_twice
+from recloop.experiment.comparisons import compare_all, n_resamples_in_words
 from recloop.experiment.config import FITTED, ExperimentConfig
 from recloop.experiment.folder import RunFolder, read_lines
 from recloop.experiment.measure import Measured, measure, validation_values
+from recloop.experiment.per_user import per_user_file
 from recloop.experiment.prepare import Prepared, prepare
 from recloop.experiment.report import report_html
 from recloop.experiment.results import statements
 from recloop.experiment.training import Progress, Silent, Trainer
 from recloop.experiment.world_run import run_in_world
 from recloop.utils.files import atomic_write, write_json, write_text
+
+KNOWN = (
+    "At the test every model knows what people did in training and validation: as history, as "
+    "profile (Item KNN, EASE, ALS), and as what is hidden. Parameters, counts and the fitted world "
+    "come from the training part alone."
+)
 
 
 def run_experiment(
@@ -45,6 +52,9 @@ def run_experiment(
 def _run(
     config: ExperimentConfig, folder: Path, data_dir: Path, beside: bool, progress: Progress
 ) -> RunFolder:
+    rows = entries(config)
+    if taken := name_taken_twice(rows):
+        raise InvalidConfig(taken.words)
     if config.world.type != FITTED:
         return run_in_world(config, folder, beside, progress)
     prepared = prepare(config, data_dir, progress)
@@ -53,13 +63,16 @@ def _run(
         progress.note(f"{run.path}: this run is finished; nothing was trained again.")
         return run
     _keep_data(run, prepared)
-    rows = entries(config)
     trainer = _trainer(config, run, prepared, progress)
     trainer.train_all(rows)
     world = trainer.world()[0] if any(row.mode == "simulated" for row in rows) else None
-    measured = [measure(config, run, prepared, entry, world) for entry in rows]
+    measured = []
+    with per_user_file(run.path / "per_user.parquet") as write:
+        for entry in rows:
+            one = measure(config, run, prepared, entry, world)
+            write(one)
+            measured.append(one.only(config.evaluation.metric))
     _keep_results(config, run, prepared, measured)
-    write_json(run.path / "timings.json", trainer.seconds)
     run.seal()
     return run
 
@@ -85,6 +98,7 @@ def _trainer(
         folder=run,
         train_log=encoded.train,
         validation=validation_values(config, prepared) if len(encoded.validation) else None,
+        validation_log=encoded.validation,
         item_features=encoded.item_features,
         user_features=encoded.user_features,
         progress=progress,
@@ -94,19 +108,18 @@ def _trainer(
 def _keep_results(
     config: ExperimentConfig, run: RunFolder, prepared: Prepared, measured: list[Measured]
 ) -> None:
-    comparisons = compare_all(config, entries(config), measured)
+    comparisons, n_resamples = compare_all(config, entries(config), measured)
+    said = n_resamples_in_words(config, n_resamples, len(comparisons))
     results: dict[str, Any] = {
         "recloop": __version__,
         "seed": config.seed,
-        "protocol": prepared.protocol,
+        "protocol": prepared.protocol
+        | {"n_resamples": n_resamples, "words": [*prepared.protocol["words"], KNOWN, *said]},
         "data": prepared.counts | {"n_test_users_counted": measured[0].n_counted},
         "models": [one.row for one in measured],
         "comparisons": comparisons,
     }
     results["statements"] = statements(results)
-    per_user = pd.concat([one.per_user for one in measured], ignore_index=True)
-    with atomic_write(run.path / "per_user.parquet") as temporary:
-        per_user.to_parquet(temporary, index=False)
     write_json(run.path / "metrics.json", results)
     log = read_lines(run.path / "log.jsonl")
     write_text(run.path / "report.html", report_html(results, log))

@@ -58,7 +58,7 @@ def _read_yaml(path: Path) -> Located:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date such as 2024-13-45
         raise InvalidConfig(f"{path}: not readable as YAML: {error}") from None
     if values is None:
         values = {}
@@ -92,7 +92,14 @@ def _put(located: Located, keys: list[str], text: str, place: str) -> None:
         target = target.setdefault(key, {})
         if not isinstance(target, dict):
             raise InvalidConfig(f"{place}: '{key}' is not a section.")
-    target[keys[-1]] = yaml.safe_load(text)
+    try:
+        target[keys[-1]] = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        said = " ".join(str(error).split())
+        raise InvalidConfig(
+            f"{place}: the value is not readable as YAML ({said}). Put it in quotes to have it as "
+            f"text: '\"{text}\"'."
+        ) from None
     located.places[tuple(keys)] = place
 
 

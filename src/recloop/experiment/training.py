@@ -1,14 +1,16 @@
 """Train every entry of a run, each seed once, from where the last interrupt left it."""
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import numpy as np
+
 from recloop.experiment.build import Entry
 from recloop.experiment.config import ExperimentConfig
-from recloop.experiment.folder import RunFolder
+from recloop.experiment.folder import RunFolder, label_of
+from recloop.models.baselines.profiles import AbstractProfileRecommender
 from recloop.models.baselines.pure_svd import PureSVDRecommender
 from recloop.simulators.preference import PreferenceWorld
 from recloop.training.lessons import FitOnce, Lesson, LoggedPasses, SimulatedEpisodes
@@ -16,7 +18,7 @@ from recloop.training.loop import Checkpoints, TrainingState, train
 from recloop.training.offline import last_items, logged_steps
 from recloop.training.settings import TrainingSettings
 from recloop.training.world import fit_preference_world
-from recloop.types import Interactions
+from recloop.types import Interactions, Transitions
 from recloop.utils.files import load_arrays, write_text
 
 Evaluate = Callable[[Any], dict[str, float]]
@@ -49,52 +51,64 @@ class Silent:
 class Trainer:
     """Trains the entries of one run into its folder.
 
-    train_log: the training part, the only thing that a model or a world sees.
+    train_log: the training part, the only thing that a model or a world learns from.
     validation: gives values of the validation part, or None where there is none.
+    validation_log: joins the profiles of models that keep some, once they are trained.
     """
 
     config: ExperimentConfig
     folder: RunFolder
     train_log: Interactions
     validation: Evaluate | None
+    validation_log: Interactions | None = None
     item_features: Any = None
     user_features: Any = None
     progress: Progress = field(default_factory=Silent)
-    seconds: dict[str, float] = field(default_factory=dict)
     _world: tuple[PreferenceWorld, PureSVDRecommender] | None = None
 
     def train_all(self, entries: list[Entry]) -> None:
         """Train what is not trained yet; write the learning curves of all into log.jsonl."""
+        self.folder.remove_temporaries()
         for entry in entries:
             for seed_number in range(entry.n_seeds):
                 if not self.folder.model_path(entry.name, seed_number).exists():
                     self._train(entry, seed_number)
-        if self.folder.checkpoints.exists():
-            self.folder.checkpoints.rmdir()  # every training cleared its own
+        self.folder.remove_checkpoints()
         labels = [(entry.name, number) for entry in entries for number in range(entry.n_seeds)]
         write_log(self.folder, labels, self.config.seed)
 
     def _train(self, entry: Entry, seed_number: int) -> None:
         seed = self.config.seed + seed_number
-        label = entry.name + (f".seed{seed_number}" if seed_number else "")
+        label = label_of(entry.name, seed_number)
         model = entry.build(self.train_log.n_users, self.train_log.n_items, seed)
         checkpoints = Checkpoints(self.folder.checkpoints, label)
         settings = self._settings(entry)
         self.progress.begin(label, settings.n_rounds)
-        started = time.perf_counter()
-        model, state = train(
-            model,
-            self._lesson(entry, model, seed),
-            settings,
-            checkpoints=checkpoints,
-            evaluate=self.validation if settings.n_rounds > 1 else None,
-            observe=lambda now: self.progress.advance(
-                label, now.n_rounds_done, now.records[-1] if now.records else {}
-            ),
-        )
-        self.seconds[label] = time.perf_counter() - started
+        with self.folder.timed(label):
+            model, state = train(
+                model,
+                self._lesson(entry, model, seed),
+                settings,
+                checkpoints=checkpoints,
+                evaluate=self.validation if settings.n_rounds > 1 else None,
+                observe=lambda now: self.progress.advance(
+                    label, now.n_rounds_done, now.records[-1] if now.records else {}
+                ),
+            )
+        self._tell_profile(model)
         self._keep(entry, model, state, seed_number)
         checkpoints.clear()
+
+    def _tell_profile(self, model: Any) -> None:
+        """Put what people did in the validation part into their profiles, if the model keeps them.
+
+        A profile is an input, as a history is: at the test both reach to its beginning. What was
+        learned of the items stays as it was fitted.
+        """
+        if not isinstance(model, AbstractProfileRecommender) or not self.validation_log:
+            return
+        log = self.validation_log
+        model.update_batch(Transitions(log.users, log.items, rewards=np.ones(len(log))))
 
     def _keep(self, entry: Entry, model: Any, state: TrainingState, seed_number: int) -> None:
         path = self.folder.model_path(entry.name, seed_number)
