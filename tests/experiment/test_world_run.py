@@ -127,3 +127,29 @@ def test_a_control_in_which_planning_gains_nothing_says_so(tmp_path):
     assert results["comparisons"][0]["verdict"] != "better"
     assert json.loads(json.dumps(results)) == results
     assert world_statements(results) == results["statements"]
+
+
+def test_what_a_killed_process_left_is_cleared_and_its_seconds_are_kept(config_file):
+    whole = run(config_file, "whole")
+    out = config_file.parent / "out"
+    (out / "checkpoints").mkdir(parents=True)
+    (out / "config.yaml").write_bytes((whole.path / "config.yaml").read_bytes())
+    (out / "checkpoints" / ".q.npz.123.tmp").write_bytes(b"half")
+    (out / "timings.json").write_text('{"q": 1000.0}\n')
+    folder = run(config_file)
+    assert not (out / "checkpoints").exists()
+    seconds = json.loads((out / "timings.json").read_text())
+    assert set(seconds) == {"q", "q.seed1", "q-myopic", "q-myopic.seed1"}
+    assert seconds["q"] > 1000.0
+    assert folder.metrics() == whole.metrics()
+
+
+def test_names_of_seeds_and_resamples_are_minded_in_a_world_as_well(config_file):
+    text = CONFIG.replace("name: q-myopic", "name: q.seed1").replace("[q-myopic]", "[q.seed1]")
+    config_file.write_text(text)
+    with pytest.raises(InvalidConfig, match=r"line 8: the name 'q\.seed1' stands for two things"):
+        load_config(config_file)
+    config_file.write_text(CONFIG)
+    overrides = ["evaluation.confidence=0.999", "training.n_episodes=2", "training.n_seeds=1"]
+    (row,) = run(config_file, overrides=overrides).metrics()["comparisons"]
+    assert row["n_resamples"] == 1000

@@ -5,7 +5,6 @@ are paired. What a model gains is measured against the controls it names, and on
 best constant action to the best policy that the certificate knows.
 """
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import numpy as np
 
 from recloop import __version__
 from recloop.evaluation.compare import compare, corrected
+from recloop.experiment.comparisons import n_resamples_for
 from recloop.experiment.config import ExperimentConfig, ModelSection
-from recloop.experiment.folder import RunFolder, read_lines
+from recloop.experiment.folder import RunFolder, label_of, read_lines
 from recloop.experiment.training import Progress, write_log
 from recloop.experiment.world_report import world_report_html
 from recloop.models.registry import load_model, model_class
@@ -60,23 +60,19 @@ def run_in_world(
 def _train_all(
     config: ExperimentConfig, run: RunFolder, world: AbstractWorld, progress: Progress
 ) -> None:
-    seconds = {}
+    run.remove_temporaries()
     for section in config.models:
         for number in range(config.training.n_seeds):
-            path = run.model_path(section.name, number)
-            if not path.exists():
-                started = time.perf_counter()
-                _train(config, run, world, section, number, progress)
-                seconds[path.stem] = time.perf_counter() - started
-    if run.checkpoints.exists():
-        run.checkpoints.rmdir()  # every training cleared its own
+            if not run.model_path(section.name, number).exists():
+                with run.timed(label_of(section.name, number)):
+                    _train(config, run, world, section, number, progress)
+    run.remove_checkpoints()
     labels = [
         (section.name, number)
         for section in config.models
         for number in range(config.training.n_seeds)
     ]
     write_log(run, labels, config.seed)
-    write_json(run.path / "timings.json", seconds)
 
 
 def _train(
@@ -88,7 +84,7 @@ def _train(
     progress: Progress,
 ) -> None:
     seed, training = config.seed + number, config.training
-    label = section.name + (f".seed{number}" if number else "")
+    label = label_of(section.name, number)
     params = {**section.params, "seed": section.params.get("seed", 0) + seed}
     model = model_class(section.type)(world.n_users, world.n_items, **params)
     checkpoints = Checkpoints(run.checkpoints, label)
@@ -175,20 +171,22 @@ def _row(section: ModelSection, earned: FloatArray, certificate: Certificate) ->
 
 def _compared(config: ExperimentConfig, values: dict[str, FloatArray]) -> list[Row]:
     pairs = [(section.name, control) for section in config.models for control in section.controls]
+    n_resamples = n_resamples_for(config, len(pairs))
     found = corrected(
         [
             compare(
                 values[model].mean(axis=0),
                 values[control].mean(axis=0),
                 confidence=config.evaluation.confidence,
-                n_resamples=config.evaluation.n_resamples,
+                n_resamples=n_resamples,
                 seed=config.seed,
             )
             for model, control in pairs
         ]
     )
     return [
-        {"model": model, "control": control, "metric": METRIC, **one.to_json()}
+        {"model": model, "control": control, "metric": METRIC, "n_resamples": n_resamples}
+        | one.to_json()
         for (model, control), one in zip(pairs, found, strict=True)
     ]
 
