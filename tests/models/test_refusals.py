@@ -57,7 +57,7 @@ def test_a_diverged_model_ranks_nothing_and_can_still_be_saved(tmp_path):
     model.update_batch(Transitions(np.array([0]), np.array([1]), np.array([1.0])))
     model.last_change = float("nan")
     model._online.arrays()["items"][:] = np.nan
-    with pytest.raises(InvalidParameter, match="scores hold NaN.*diverged"):
+    with pytest.raises(InvalidParameter, match=r"scores hold NaN.*diverged"):
         model.recommend(0, 2, explore=False)
     with pytest.raises(InvalidParameter, match="scores hold NaN"):
         model.choose_batch(np.array([0, 1]), 2)

@@ -1,13 +1,11 @@
 """`recloop certify`: what can be earned in a world."""
 
 import json
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 
 from recloop.cli.options import Json, Seed
-from recloop.errors import InvalidConfig
 
 
 def certify(
@@ -27,21 +25,12 @@ def certify(
     Exact where the world is small enough for a table of its states; elsewhere the best planner
     that was found, and a bound.
     """
+    from recloop.experiment.sources import setting
     from recloop.simulators.build import build_world
     from recloop.simulators.certify import certify as certified
 
-    settings = dict(_setting(text) for text in set_ or [])
+    settings = dict(setting(text) for text in set_ or [])
     found = certified(
         build_world(world, **settings), discount=discount, n_sessions=sessions, seed=seed or 0
     )
     print(json.dumps(found.to_json(), indent=2) if as_json else found.card())
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    name, is_there, value = text.partition("=")
-    if not is_there or not name.strip():
-        raise InvalidConfig(f"--set {text}: must read name=value, such as sensitivity=0.1.")
-    try:
-        return name.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise InvalidConfig(f"--set {text}: the value is not readable as YAML.") from None

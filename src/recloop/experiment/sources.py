@@ -136,3 +136,14 @@ def _fields_at(model: type[BaseModel], path: Place) -> list[str]:
 
 def _is_section(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """Name and value of "name=value", the value read as YAML."""
+    name, is_there, value = text.partition("=")
+    if not is_there or not name.strip():
+        raise InvalidConfig(f"--set {text}: must read name=value, such as sensitivity=0.1.")
+    try:
+        return name.strip(), yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError):
+        raise InvalidConfig(f"--set {text}: the value is not readable as YAML.") from None

@@ -205,6 +205,12 @@ def world_statements(results: Row) -> list[str]:
             f"The same action forever earns {constant / best:.0%} of the best policy: a high share "
             "of the optimum proves nothing here."
         )
+    if world["planners"]:
+        said.append(
+            "Rules that know everything earn "
+            + ", ".join(f"{line['value']:.4g} ({name})" for name, line in world["planners"].items())
+            + "."
+        )
     said += [
         f"{row['name']} earns {row[METRIC]:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}] a "
         f"session, {row['share_of_optimum']:.1%} of the best policy known"

@@ -385,8 +385,8 @@ class AbstractRecommender(ABC):
         check_codes(owner, "items of the log", interactions.items, self.n_items)
         if np.any(np.diff(interactions.users) < 0):
             raise InvalidParameter(
-                f"{owner}: the rows of a log must be sorted by user, then time; these are not. Make "
-                "the log with recloop.data.encode, or sort it."
+                f"{owner}: the rows of a log must be sorted by user, then time; these are not. "
+                "Make the log with recloop.data.encode, or sort it."
             )
         return interactions
 

@@ -94,8 +94,8 @@ class ContextualBanditRecommender(AbstractRecommender):
         self.layout = check_choice(owner, "layout", self.layout, ("disjoint", "shared"))
         if self.window > self.n_recent:
             raise InvalidParameter(
-                f"{owner}: window must be at most n_recent, {self.n_recent}, or a logged step would "
-                f"see its own answer among the counts; got {self.window}."
+                f"{owner}: window must be at most n_recent, {self.n_recent}, got {self.window}: a "
+                "logged step would see its own answer among the counts."
             )
         self.learning_rate = check_between(
             owner, "learning_rate", self.learning_rate, 0, 1, high_open=True

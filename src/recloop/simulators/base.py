@@ -111,8 +111,8 @@ class AbstractWorld(ABC):
     """In words, how exact `finite` is."""
 
     def state_numbers(self, state: Any, users: IntArray) -> IntArray:
-        """(B,) the row of `finite` where each session is."""
-        raise NotImplementedError
+        """(B,) the row of `finite` where each session is; of a world that has a table."""
+        raise InvalidParameter(f"{type(self).__name__}: has no table of states to look it up in.")
 
     def planners(self) -> dict[str, Policy]:
         """Rules that know everything, by name; where there is no table the best one counts."""
@@ -145,13 +145,13 @@ class AbstractWorld(ABC):
         for mine, new in zip(self.state, fresh, strict=True):
             mine[rows] = new
 
-    def step(self, slates: IntArray) -> tuple[FloatArray, BoolArray, BoolArray]:
+    def step(self, items: IntArray) -> tuple[FloatArray, BoolArray, BoolArray]:
         """Show each person a slate (B, k), or an item (B,): rewards, terminated, truncated (B,).
 
         -1 leaves a slot empty. Somebody whose session is over must not be asked again; what such a
         row answers means nothing.
         """
-        slates = self._checked(slates)
+        slates = self._checked(items)
         draws = Draws(self._keys, (self.n_steps + 1) * self.n_draws)  # the first are of `start`
         response = self.respond(self.state, self.users, slates, draws)
         self.n_steps += 1

@@ -147,7 +147,6 @@ class BoredomWorld(AbstractWorld):
         """(B, n_topics) which topics are boring now."""
         return state.counts >= self.params.threshold
 
-
     def planners(self) -> dict[str, Policy]:
         """Rules that know everything and keep a topic's clicks below what bores, or do not."""
         rules: dict[str, Policy] = {"liking alone": _by_liking}

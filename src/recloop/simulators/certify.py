@@ -8,7 +8,7 @@ that the end is near, and sell out what it has built.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -51,13 +51,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Certificate:
-    """The lines of a world, by name: see `LINES`; and `bound`, where the optimum is not exact."""
+    """The lines of a world, by name: see `LINES`; and `bound`, where the optimum is not exact.
+
+    planners: every rule that was tried, where the optimum was not computed.
+    """
 
     world: str
     params: dict[str, Any]
     horizon: int
     discount: float
     lines: dict[str, Line]
+    planners: dict[str, Line] = field(default_factory=dict)
 
     @property
     def optimum(self) -> float:
@@ -90,6 +94,10 @@ class Certificate:
             around = "" if line.low == line.high else f" [{line.low:.4g}, {line.high:.4g}]"
             share = f"{line.value / best:7.3f}" if np.isfinite(line.value) else "      -"
             rows.append(f"  {name:<16}{line.value:>11.4g} {share}  {line.method}{around}")
+        rows += [
+            f"  {'rule':<16}{line.value:>11.4g} {line.value / best:7.3f}  {name}"
+            for name, line in self.planners.items()
+        ]
         rows.append(f"  optimal / myopic {self.headroom:10.3f}")
         return "\n".join(rows)
 
@@ -103,16 +111,17 @@ def certify(
     """
     check_between("certify", "discount", discount, 0.0, 1.0, high_open=True)
     check_count("certify", "n_sessions", n_sessions, least=2)
+    planners: dict[str, Line] = {}
     if world.finite(0) is not None:
         lines = _computed(world, discount)
     else:
-        lines = _played(world, n_sessions, seed)
+        lines, planners = _played(world, n_sessions, seed)
     params = {
         name: value
         for name, value in vars(world.params).items()
         if not isinstance(value, np.ndarray)
     }
-    return Certificate(world.type_name, params, world.horizon, discount, lines)
+    return Certificate(world.type_name, params, world.horizon, discount, lines, planners)
 
 
 def play(
@@ -197,7 +206,9 @@ def stationary_policy(world: AbstractWorld, discount: float) -> Policy:
 # Played
 
 
-def _played(world: AbstractWorld, n_sessions: int, seed: int) -> dict[str, Line]:
+def _played(
+    world: AbstractWorld, n_sessions: int, seed: int
+) -> tuple[dict[str, Line], dict[str, Line]]:
     users = spread_users(world, n_sessions)
 
     def line(policy: Policy, method: str) -> Line:
@@ -215,7 +226,7 @@ def _played(world: AbstractWorld, n_sessions: int, seed: int) -> dict[str, Line]
         name, found = best, planned[best]
     bound, reason = world.upper_bound()
     optimum = Line(found.value, found.low, found.high, f"best planner found ({name}), {how}")
-    return {
+    lines = {
         "random": line(lambda at: random_slates(at, rng), how),
         "best_constant": line(_kept_from_the_start(), f"everybody's first greedy slate, {how}"),
         "myopic": myopic,
@@ -223,6 +234,7 @@ def _played(world: AbstractWorld, n_sessions: int, seed: int) -> dict[str, Line]
         "optimal": optimum,
         "bound": Line(bound, bound, bound, reason),
     }
+    return lines, planned
 
 
 def _kept_from_the_start() -> Callable[[AbstractWorld], IntArray]:

@@ -10,7 +10,6 @@ step's action is not shown to anybody (`AutoresetMode.NEXT_STEP`).
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import gymnasium
@@ -56,8 +55,10 @@ class WorldEnv(gymnasium.Env):
         self.observation_space, self.action_space = _spaces(world)
         self._seed, self._n_sessions = None, 0
         # what Gymnasium makes another one of; `gymnasium.make` puts its own in this place
-        again = partial(WorldEnv, world, user)
-        self.spec = EnvSpec(f"recloop/{world.type_name}-v0", entry_point=again)
+        self.spec = EnvSpec(f"recloop/{world.type_name}-v0", entry_point=self._again)
+
+    def _again(self, **_: Any) -> "WorldEnv":
+        return WorldEnv(self.world, self.user)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -139,7 +139,6 @@ class InterestWorld(AbstractWorld):
         weight = self.params.weight
         return (1.0 - weight) * state.interests[:, self.topics] + weight * self.quality
 
-
     def planners(self) -> dict[str, Policy]:
         """Rules that know everything: interest, plus a weight times what watching would do."""
 

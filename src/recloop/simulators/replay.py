@@ -175,9 +175,9 @@ class ReplayWorld(AbstractWorld):
         state.squared_earned[:] += gains**2
         return Response(gains[:, None], state.n_rows >= self.n_rows_of[users])
 
-    def step(self, slates: IntArray) -> tuple[FloatArray, BoolArray, BoolArray]:
+    def step(self, items: IntArray) -> tuple[FloatArray, BoolArray, BoolArray]:
         """Replay a row of each session; where rows end the session is cut off, nobody leaves."""
-        rewards, ended, truncated = super().step(slates)
+        rewards, ended, truncated = super().step(items)
         return rewards, np.zeros_like(ended), truncated | ended
 
     def observe(self, state: ReplayState, users: IntArray) -> FloatArray:

@@ -5,7 +5,7 @@ interrupted continues exactly where it stopped.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -92,7 +92,9 @@ class SimulatedEpisodes:
         while active.any():
             items = chosen.items
             rewards, terminated, truncated = self.world.step(items[:, 0] if k == 1 else items)
-            slots = rewards[:, None] if k == 1 else self.world.slot_rewards
+            slots = rewards[:, None]
+            if k > 1:
+                slots = self.world.slot_rewards  # pyright: ignore[reportAttributeAccessIssue]
             after, later = with_liked(recent, items, slots), self._seen(model)
             following = model.choose_batch(users, k, history=after, context=later)
             steps = _steps_of_slots(
@@ -101,7 +103,11 @@ class SimulatedEpisodes:
             rows, slot = np.nonzero(active[:, None] & (items >= 0))
             model.update_batch(
                 Transitions(
-                    **{name: values[rows, slot] for name, values in steps.items()},
+                    users=steps.users[rows, slot],
+                    items=steps.items[rows, slot],
+                    rewards=steps.rewards[rows, slot],
+                    discounts=steps.discounts[rows, slot],
+                    next_items=steps.next_items[rows, slot],
                     histories=recent[rows],
                     next_histories=after[rows],
                     contexts=None if seen is None else seen[rows],
@@ -140,6 +146,16 @@ class SimulatedEpisodes:
         return self.world.observations  # pyright: ignore[reportAttributeAccessIssue]
 
 
+class _Slots(NamedTuple):
+    """(B, k) each."""
+
+    users: IntArray
+    items: IntArray
+    rewards: FloatArray
+    discounts: FloatArray
+    next_items: IntArray
+
+
 def with_liked(recent: IntArray, items: IntArray, slots: FloatArray) -> IntArray:
     """Histories after the slots that earned something, from the top down."""
     for slot in range(items.shape[1]):
@@ -150,16 +166,16 @@ def with_liked(recent: IntArray, items: IntArray, slots: FloatArray) -> IntArray
 
 def _steps_of_slots(
     users: IntArray, chosen: Slates, slots: FloatArray, discounts: FloatArray, following: Slates
-) -> dict[str, np.ndarray]:
+) -> "_Slots":
     """(B, k) arrays: every slot as a step, its next action the same slot of the next slate."""
     shape = chosen.items.shape
-    return {
-        "users": np.broadcast_to(users[:, None], shape),
-        "items": chosen.items,
-        "rewards": slots,
-        "discounts": np.broadcast_to(discounts[:, None], shape),
-        "next_items": following.items,
-    }
+    return _Slots(
+        np.broadcast_to(users[:, None], shape),
+        chosen.items,
+        slots,
+        np.broadcast_to(discounts[:, None], shape),
+        following.items,
+    )
 
 
 def _mean(values: np.ndarray) -> float | None:

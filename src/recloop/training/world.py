@@ -8,7 +8,7 @@ from recloop.models.baselines.pure_svd import PureSVDRecommender
 from recloop.simulators.base import AbstractWorld, Policy
 from recloop.simulators.preference import PreferenceParams, PreferenceWorld
 from recloop.training.lessons import with_liked
-from recloop.types import Interactions, IntArray
+from recloop.types import IntArray, Interactions
 
 
 def fit_preference_world(

@@ -42,7 +42,8 @@ def bare_kernel(function: Function) -> Function:
 
 def kernel_part(function: Function) -> Function:
     """A piece of a bare kernel, copied into its callers: for the few lines that every step runs."""
-    return cast(Function, numba.njit(inline="always", nogil=True, _nrt=False)(function))
+    options: dict[str, Any] = {"inline": "always", "nogil": True, "_nrt": False}
+    return cast(Function, numba.njit(**options)(function))
 
 
 def _compiled(function: Function, **options: Any) -> Function:

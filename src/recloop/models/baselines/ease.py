@@ -74,10 +74,9 @@ def ease_weights(gram: FloatArray, regularization: float) -> FloatArray:
     gram[np.diag_indices_from(gram)] += regularization
     # `gram` is symmetric, so that its transpose is the column order that LAPACK works on in place.
     factorise, invert = get_lapack_funcs(("potrf", "potri"), (gram,))
-    factor, failed = factorise(gram.T, lower=False, overwrite_a=True)
-    if not failed:
-        upper, failed = invert(factor, lower=False, overwrite_c=True)
-    if failed:
+    factor, not_definite = factorise(gram.T, lower=False, overwrite_a=True)
+    upper, not_regular = invert(factor, lower=False, overwrite_c=True)
+    if not_definite or not_regular:
         raise InvalidParameter(
             f"EASERecommender: regularization must be large enough to invert X^T X, got "
             f"{regularization:g}. Items that the same people took need more of it; try 100."
