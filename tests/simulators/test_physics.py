@@ -153,9 +153,10 @@ def test_every_click_moves_a_person_toward_the_item(influence):
 
 def test_expected_clicks_are_the_clicks_that_come():
     n = 200_000
-    world = begun(BoredomWorld(BoredomParams(n_users=1)), n)
-    wanted = world.expected_rewards(world.state, world.users[:1])[0]
+    world = begun(BoredomWorld(BoredomParams(n_users=1)))
+    wanted = world.expected_rewards(world.state, world.users)[0]
     slate = np.argsort(-wanted)[:10]
+    begun(world, n)
     world.step(np.tile(slate, (n, 1)))
     for slot, item in enumerate(slate):
         within(world.slot_rewards[:, slot].mean(), wanted[item], n)

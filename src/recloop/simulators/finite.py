@@ -7,6 +7,7 @@ the best stationary policy.
 """
 
 from itertools import combinations
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -39,13 +40,13 @@ class Solution(NamedTuple):
 
 def all_slates(n_items: int, k: int) -> IntArray:
     """(A, k) every set of k of n items, in the order of their codes."""
-    slates = np.array(list(combinations(range(n_items), k)), dtype=np.int64)
-    if len(slates) > MOST_SLATES:
+    n_slates = comb(n_items, k)
+    if n_slates > MOST_SLATES:
         raise InvalidParameter(
-            f"all_slates: {k} of {n_items} items are {len(slates):,} slates, more than "
+            f"all_slates: {k} of {n_items} items are {n_slates:,} slates, more than "
             f"{MOST_SLATES:,}. A world of this size has no exact solution."
         )
-    return slates
+    return np.array(list(combinations(range(n_items), k)), dtype=np.int64)
 
 
 def action_values(model: FiniteModel, values: FloatArray, discount: float) -> FloatArray:
