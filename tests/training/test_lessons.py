@@ -289,3 +289,65 @@ def test_every_round_and_seed_shuffles_otherwise(log):
     order = stream(0, "batches", 1).permutation(24)
     steps = logged_steps(log, 2)
     assert _batches(log, 0, 1)[0][0] == steps.items[order[:10]].tolist()
+
+
+class SlateWorld:
+    """Person 0 clicks slot 1 at first, person 1 nothing; then both click on both."""
+
+    n_users, n_items, slate_size = 2, 5, 2
+
+    def reset(self, users, rng):
+        self.users, self.steps = users, 0
+
+    @property
+    def observations(self):
+        return np.full((len(self.users), 1), self.steps / 10)
+
+    def step(self, items):
+        assert items.shape == (len(self.users), 2)
+        first = np.where(self.users[:, None] == 0, [[0.0, 1.0]], [[0.0, 0.0]])
+        self.slot_rewards = first if self.steps == 0 else np.full(items.shape, 2.0)
+        self.steps += 1
+        over = np.full(len(items), self.steps == 2)
+        return self.slot_rewards.sum(axis=1), np.zeros(len(items), dtype=bool), over
+
+
+class RecordingSlates(Recording):
+    n_observed = 1
+    type_name = "recording_slates"
+
+    def choose_batch(self, users, k=1, *, history=None, context=None, **given):
+        step = len(self.asked)
+        self.asked.append((users.copy(), history.copy(), context.copy()))
+        items = np.array([[step, 4 if user else -1] if step == 2 else [step, step + 1]
+                          for user in users])  # fmt: skip
+        return Slates(items, np.ones(items.shape), np.zeros(items.shape, dtype=bool))
+
+
+def test_every_slot_of_a_slate_is_a_step_with_what_it_earned():
+    model = RecordingSlates(2, 5)
+    record = SimulatedEpisodes(SlateWorld(), None, 0).teach(model, 0)
+    order = model.asked[0][0].tolist()
+    told = model.taught[0]
+    by_user = {user: told.users == user for user in (0, 1)}
+    for user in (0, 1):
+        assert told.items[by_user[user]].tolist() == [0, 1]
+        assert told.next_items[by_user[user]].tolist() == [1, 2]
+        assert told.contexts[by_user[user]].tolist() == [[0.0], [0.0]]
+        assert told.next_contexts[by_user[user]].tolist() == [[0.1], [0.1]]
+    assert told.rewards[by_user[0]].tolist() == [0.0, 1.0]
+    assert told.rewards[by_user[1]].tolist() == [0.0, 0.0]
+    # the click of person 0 on item 1 is the history of the next choice, of both slots' next state
+    history = dict(zip(order, model.asked[1][1].tolist(), strict=True))
+    assert history == {0: [1, -1], 1: [-1, -1]}
+    assert told.next_histories[by_user[0]].tolist() == [[1, -1]] * 2
+    assert record["session_reward"] == pytest.approx((1 + 4 + 4) / 2)
+
+
+def test_an_episode_is_filled_up_with_the_same_people_where_they_are_too_few():
+    model = RecordingSlates(2, 5)
+    SimulatedEpisodes(SlateWorld(), None, 0, n_sessions=6, repeats=True).teach(model, 0)
+    assert sorted(model.asked[0][0].tolist()) == [0, 0, 0, 1, 1, 1]
+    alone = RecordingSlates(2, 5)
+    SimulatedEpisodes(SlateWorld(), None, 0, n_sessions=6).teach(alone, 0)
+    assert sorted(alone.asked[0][0].tolist()) == [0, 1]
