@@ -235,3 +235,20 @@ def test_certify_names_what_is_wrong(call, arguments, message):
     code, _, err = call("certify", *arguments)
     assert code == 2
     assert message in err
+
+
+def test_an_interrupt_inside_a_compiled_loop_is_an_interrupt(capsys):
+    def interrupted():
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise SystemError("returned a result with an exception set") from error
+
+    assert outcome(interrupted) == 130
+    assert "interrupted" in capsys.readouterr().err
+
+    def broken():
+        raise SystemError("something else")
+
+    with pytest.raises(SystemError, match="something else"):
+        outcome(broken)

@@ -219,3 +219,23 @@ def test_a_value_that_is_not_yaml_is_named_with_its_place(config_file, monkeypat
 
 def test_a_file_with_an_impossible_date_is_named(config_file):
     assert "run.yaml: not readable as YAML" in problem(config_file, "data: {path: 2024-13-45}\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("evaluation: {baselines: [dqn]}", "'dqn' learns step by step; a baseline is fitted"),
+        ("models: []\nevaluation: {baselines: []}", "nothing to train"),
+        ("data: {val_ratio: 0}\ntraining: {patience: 2}", "needs a validation part"),
+        ("models: [{name: popular, type: q_learning}]", "'popular' is the name of a baseline"),
+        (
+            "models: [{name: s, type: q_learning, params: {state: segment, n_segments: 3}}]",
+            "n_segments must be 1 in a configuration",
+        ),
+        ("models: [{name: a, type: 'builtins:dict'}]", "'builtins:dict' is no model"),
+        ("models: [{name: a, type: 'os.path:join'}]", "'os.path:join' is no model"),
+        ("world: {type: 'builtins:dict'}", "'builtins:dict' is no world"),
+    ],
+)
+def test_what_could_only_fail_later_is_refused_at_once(config_file, text, message):
+    assert message in problem(config_file, text)

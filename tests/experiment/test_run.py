@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from recloop.errors import DamagedFile, InvalidConfig, InvalidData, MissingData, RunFolderInUse
 from recloop.errors import UnknownName as UnknownNameError
 from recloop.experiment import ExperimentConfig, RunFolder, load_config, run_experiment
 from recloop.experiment.evaluate import evaluate_folder
 from recloop.experiment.recommend import recommend_for
+from recloop.experiment.results import statements
 from recloop.experiment.training import Silent
 from recloop.models import EASERecommender, ItemKNNRecommender, PopularRecommender
 from recloop.utils.files import MANIFEST, sha256_of
@@ -337,7 +338,8 @@ def test_profiles_reach_to_the_test_and_parameters_stop_at_training(config_file)
     everything = set(zip(whole.users.tolist(), whole.items.tolist(), strict=True))
     ease, knn, als = (folder.load_model(name) for name in ("ease", "item_knn", "als"))
     assert profiles(ease) == profiles(knn) == profiles(als) == everything
-    fitted = EASERecommender(n_users, n_items).fit(train)
+    with threadpool_limits(1, "blas"):  # as in the run: other numbers of threads round otherwise
+        fitted = EASERecommender(n_users, n_items).fit(train)
     np.testing.assert_array_equal(ease.item_weights, fitted.item_weights)
     near = ItemKNNRecommender(n_users, n_items).fit(train)
     np.testing.assert_array_equal(knn.neighbour_cosines, near.neighbour_cosines)
@@ -501,3 +503,93 @@ def test_the_values_of_people_are_stored_as_codes_model_by_model(config_file):
     assert len(frame) == len(folder.model_names()) * n_values * n_people
     assert frame.memory_usage(deep=True).sum() < 30 * len(frame) + 20_000
     assert frame.duplicated(["user_id", "model", "metric", "k"]).sum() == 0
+
+
+# what a stranger found
+
+
+def test_files_of_ones_own_are_neither_overwritten_nor_passed_over(config_file):
+    data = config_file.parent / "data"
+    data.mkdir()
+    (data / "items.csv").write_text("item_id,title\ni1,one\n")
+    with pytest.raises(
+        InvalidData, match=r"items\.csv: lies where synthetic data would be written"
+    ):
+        run(config_file)
+    assert (data / "items.csv").read_text() == "item_id,title\ni1,one\n"
+    (data / "items.csv").unlink()
+    rows = [
+        [f"u{u}", f"i{i}", (i * 7 + u * 5) % 12, 1] for u in range(12) for i in range(u % 3, 12)
+    ]
+    own = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp", "weight"])
+    own.to_parquet(data / "interactions.parquet")
+    folder = run(config_file, overrides=["data.split=leave_last", "training.mode=logged"])
+    assert folder.metrics()["data"]["n_users"] == 12
+    assert not (data / "interactions.csv").exists()
+
+
+def test_a_damaged_run_is_mended_by_running_it_again(config_file):
+    folder = run(config_file)
+    before = contents(folder.path)
+    (folder.path / "models" / "bandit.npz").write_bytes(b"nothing")
+    (folder.path / "models" / "svd.npz").unlink()
+    with pytest.raises(DamagedFile):
+        recommend_for(folder.path, "bandit", "user_0")
+
+    class Watching(Silent):
+        def __init__(self):
+            self.begun, self.notes = [], []
+
+        def begin(self, name, n_rounds):
+            self.begun.append(name)
+
+        def note(self, text):
+            self.notes.append(text)
+
+    watching = Watching()
+    run(config_file, progress=watching)
+    assert sorted(watching.begun) == ["bandit", "svd"]
+    assert any("made anew: models/bandit.npz, models/svd.npz" in note for note in watching.notes)
+    assert contents(folder.path) == before
+
+
+def test_ease_steps_aside_where_the_catalogue_is_too_large(config_file, monkeypatch):
+    monkeypatch.setattr(EASERecommender, "max_items", 20)
+    watched = []
+
+    class Watching(Silent):
+        def note(self, text):
+            watched.append(text)
+
+    baselines = "evaluation.baselines=[popular, ease]"
+    folder = run(config_file, overrides=[baselines], progress=Watching())
+    assert "ease" not in folder.model_names()
+    assert any("ease is left out: 40 items are more than its 20" in text for text in watched)
+
+
+def test_the_folder_one_stands_in_has_a_place_beside_it(config_file, monkeypatch):
+    place = config_file.parent / "here"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    config = load_config(config_file, [])
+    data = config_file.parent / "data"
+    assert run_experiment(config, ".", data_dir=data).path == Path(".")
+    other = run_experiment(load_config(config_file, ["seed=1"]), ".", data_dir=data, beside=True)
+    assert other.path.absolute() == place.with_name("here-2")
+
+
+def test_few_people_are_said_to_be_few():
+    row = {"name": "a", "is_baseline": True, "mode": "fit", "world_value": None,
+           "metrics": {"ndcg@5": {"mean": 0.5, "ci_low": None, "ci_high": None}}}  # fmt: skip
+    results = {
+        "models": [row], "comparisons": [], "protocol": {"metric": "ndcg@5"},
+        "data": {"n_test_users": 1, "n_test_users_counted": 1},
+    }  # fmt: skip
+    assert "how well is unknown from so few" in statements(results)[0]
+    assert "of the others" not in statements(results)[0]
+    row["metrics"]["ndcg@5"] |= {"ci_low": 0.4, "ci_high": 0.6}
+    results["data"] = {"n_test_users": 9, "n_test_users_counted": 3}
+    assert "±0.100 at best: 3 people are too few" in statements(results)[0]
+    assert "of the others nothing is left to test" in statements(results)[0]
+    results["data"] = {"n_test_users": 900, "n_test_users_counted": 800}
+    assert "known to about ±0.100;" in statements(results)[0]

@@ -43,7 +43,12 @@ def _version(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; `arguments` default to those of the process."""
+    """Run the command line; `arguments` default to those of the process.
+
+    A plug-in is found beside the files that one works on, as `python -m` finds it.
+    """
+    if "" not in sys.path:
+        sys.path.insert(0, "")
     sys.exit(outcome(lambda: app(arguments, standalone_mode=True)))
 
 
@@ -58,11 +63,23 @@ def outcome(act: Callable[[], Any]) -> int:
         return 0
     except KeyboardInterrupt:
         return _interrupted()
+    except SystemError as error:
+        if _was_interrupted(error):  # in a compiled loop, whose result then has an exception set
+            return _interrupted()
+        raise
     except SystemExit as stopped:  # typer turns an interrupt into this
         if stopped.code == 130:
             return _interrupted()
         raise
     return 0
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _interrupted() -> int:

@@ -101,7 +101,7 @@ def recommend(
         return
     for row in rows:
         title = f"  {row['title']}" if row.get("title") else ""
-        print(f"{row['rank']:>3}  {row['item_id']:<16} {row['score']:.4f}{title}")
+        print(f"{row['rank']:>3}  {row['item_id']:<16} {row['score']:.4g}{title}")
 
 
 def _print_table(rows: list[dict[str, Any]], metric: str) -> None:
@@ -110,9 +110,9 @@ def _print_table(rows: list[dict[str, Any]], metric: str) -> None:
              f"novelty@{k}"]  # fmt: skip
     names = list(dict.fromkeys([metric, *names]))
     width = max(len(row["name"]) for row in rows)
-    print(" " * width + "".join(f"{name:>24}" for name in names))
+    print(" " * width + "".join(f" {name:>25}" for name in names))
     for row in sorted(rows, key=lambda row: -(_mean(row, metric))):
-        print(f"{row['name']:<{width}}" + "".join(f"{_cell(row, name):>24}" for name in names))
+        print(f"{row['name']:<{width}}" + "".join(f" {_cell(row, name):>25}" for name in names))
 
 
 def _print_agents(results: dict[str, Any]) -> None:

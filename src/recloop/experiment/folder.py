@@ -25,6 +25,7 @@ from recloop.utils.files import (
     atomic_write,
     checked_file,
     read_json,
+    sha256_of,
     write_json,
     write_manifest,
     write_text,
@@ -54,8 +55,11 @@ class RunFolder:
         first, number = Path(path), 1
         while True:
             try:
-                name = first.name if number == 1 else f"{first.name}-{number}"
-                return cls._start(first.with_name(name), config, data_hash)
+                folder = first
+                if number > 1:  # "." has a name only where it stands
+                    named = first if first.name else first.absolute()
+                    folder = named.with_name(f"{named.name}-{number}")
+                return cls._start(folder, config, data_hash)
             except RunFolderInUse:
                 if not beside:
                     raise
@@ -116,6 +120,24 @@ class RunFolder:
     def is_finished(self) -> bool:
         """Whether the run was sealed; an interrupted one is not."""
         return (self.path / MANIFEST).exists()
+
+    def reopen_if_damaged(self) -> list[str]:
+        """Files of a finished run that are missing or changed; the run is open again for them.
+
+        Damaged models are removed, so that the run trains just these anew.
+        """
+        manifest = read_json(self.path / MANIFEST)
+        damaged = [
+            name
+            for name, digest in manifest.items()
+            if not (self.path / name).is_file() or sha256_of(self.path / name) != digest
+        ]
+        if damaged:
+            (self.path / MANIFEST).unlink()
+        for name in damaged:
+            if name.startswith("models/"):
+                (self.path / name).unlink(missing_ok=True)
+        return damaged
 
     @property
     def checkpoints(self) -> Path:

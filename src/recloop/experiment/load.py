@@ -105,8 +105,33 @@ def _check_keys(
 def _check_models(located: Located, config: ExperimentConfig) -> None:
     """Every type, parameter, baseline and control is known and allowed; else say where it stood."""
     for name in config.evaluation.baselines:
-        _at(located, ("evaluation", "baselines"), lambda name=name: model_class(name))
+        kind = _at(located, ("evaluation", "baselines"), lambda name=name: model_class(name))
+        if kind.learns != "fit":
+            raise InvalidConfig(
+                f"{located.place_of(('evaluation', 'baselines'))}: '{name}' learns step by step; a "
+                "baseline is fitted. Name it under models."
+            )
+    if not config.models and not config.evaluation.baselines:
+        raise InvalidConfig(
+            f"{located.place_of(('models',))}: nothing to train: neither models nor "
+            "evaluation.baselines names any."
+        )
+    if config.training.patience and config.world.type == FITTED and not config.data.val_ratio:
+        raise InvalidConfig(
+            f"{located.place_of(('training', 'patience'))}: stopping early needs a validation "
+            "part to look at; set data.val_ratio above 0, or training.patience to 0."
+        )
     for index, model in enumerate(config.models):
+        if model.name in config.evaluation.baselines and model.type != model.name:
+            raise InvalidConfig(
+                f"{located.place_of(('models', index, 'name'))}: '{model.name}' is the name of a "
+                f"baseline, which this {model.type} would replace. Choose another name."
+            )
+        if model.params.get("state") == "segment" and model.params.get("n_segments", 1) != 1:
+            raise InvalidConfig(
+                f"{located.place_of(('models', index, 'params'))}: n_segments must be 1 in a "
+                "configuration: who is in which segment is said in Python, by assign_segments."
+            )
         made = _at(located, ("models", index, "type"), lambda m=model: model_class(m.type))
         known = [name for name in signature(made).parameters if name not in ("n_users", "n_items")]
         _check_keys(located, ("models", index, "params"), model.params, known, model.type)

@@ -88,10 +88,10 @@ def prepare(config: ExperimentConfig, data_dir: str | Path, progress: Progress) 
 
 def _load(config: ExperimentConfig, data_dir: Path, progress: Progress) -> _Source:
     data = config.data
-    own = data_dir / "interactions.csv"
     if data.path is None:
         changed = _changed(data_dir)
-        if not own.exists() or changed == []:
+        own = _own(data_dir)
+        if own is None or changed == []:
             return _make(config, data_dir)
         progress.note(f"No data.path is given; {own} is there and is used.{_hint(own, changed)}")
     path = data.path if data.path is not None else str(data_dir)
@@ -102,6 +102,23 @@ def _load(config: ExperimentConfig, data_dir: Path, progress: Progress) -> _Sour
         progress.note(note)
     words = f"{Path(path).name} ({loader.format})"
     return _Source(words, interactions, items, users, loader.report.notes, loader.positives)
+
+
+def _own(data_dir: Path) -> Path | None:
+    """The interactions that lie in the data folder; an error for other files that are not ours."""
+    for suffix in (".csv", ".csv.gz", ".parquet"):
+        file = data_dir / f"interactions{suffix}"
+        if file.exists():
+            return file
+    if not (data_dir / MADE_BY_US).exists():
+        names = [*TABLES, "train", "val", "test"]
+        for file in sorted(data_dir.glob("*")):
+            if file.name.partition(".")[0] in names:
+                raise InvalidData(
+                    f"{file}: lies where synthetic data would be written, and was not made here. "
+                    f"Put interactions.csv beside it, name your data with data.path, or move it."
+                )
+    return None
 
 
 def _changed(data_dir: Path) -> list[str] | None:

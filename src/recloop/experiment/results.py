@@ -5,6 +5,9 @@ from typing import Any
 
 Row = dict[str, Any]
 
+_FEW = 30
+"""People below whom an interval by resampling them says little."""
+
 
 def statements(results: Mapping[str, Any]) -> list[str]:
     """What the numbers support, in words; "no benefit" where there is none."""
@@ -17,18 +20,27 @@ def statements(results: Mapping[str, Any]) -> list[str]:
 
 def _who_counts(results: Mapping[str, Any], metric: str) -> str:
     data = results["data"]
-    widest = max((_half_width(row, metric) for row in results["models"]), default=0.0)
+    n_counted, n_all = data["n_test_users_counted"], data["n_test_users"]
+    left_out = ""
+    if n_counted < n_all:
+        left_out = " (of the others nothing is left to test that training knew and they had not)"
+    widths = [_half_width(row, metric) for row in results["models"]]
+    widest = max((width for width in widths if width is not None), default=None)
+    known = "how well is unknown from so few"
+    if widest is not None and n_counted >= _FEW:
+        known = f"to about ±{widest:.3f}"
+    elif widest is not None:
+        known = f"to about ±{widest:.3f} at best: {n_counted} people are too few for an interval"
     return (
-        f"{data['n_test_users_counted']:,} of {data['n_test_users']:,} people of the test part "
-        f"count (the others, or all their test items, were unseen in training). One {metric} is "
-        f"known to about ±{widest:.3f}; differences below their own interval mean nothing."
+        f"{n_counted:,} of {n_all:,} people of the test part count{left_out}. One {metric} is "
+        f"known {known}; differences below their own interval mean nothing."
     )
 
 
-def _half_width(row: Row, metric: str) -> float:
+def _half_width(row: Row, metric: str) -> float | None:
     value = row["metrics"].get(metric, {})
     if value.get("ci_low") is None:
-        return 0.0
+        return None
     return (value["ci_high"] - value["ci_low"]) / 2
 
 

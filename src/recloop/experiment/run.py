@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from recloop import __version__
 from recloop.errors import InvalidConfig
-from recloop.experiment.build import entries, name_taken_twice
+from recloop.experiment.build import Entry, entries, name_taken_twice
 from recloop.experiment.comparisons import compare_all, n_resamples_in_words
 from recloop.experiment.config import FITTED, ExperimentConfig
 from recloop.experiment.folder import RunFolder, read_lines
@@ -18,6 +18,7 @@ from recloop.experiment.report import report_html
 from recloop.experiment.results import statements
 from recloop.experiment.training import Progress, Silent, Trainer
 from recloop.experiment.world_run import run_in_world
+from recloop.models import EASERecommender
 from recloop.utils.files import atomic_write, write_json, write_text
 
 KNOWN = (
@@ -60,8 +61,12 @@ def _run(
     prepared = prepare(config, data_dir, progress)
     run = RunFolder.start(folder, config, prepared.data_hash, beside=beside)
     if run.is_finished:
-        progress.note(f"{run.path}: this run is finished; nothing was trained again.")
-        return run
+        damaged = run.reopen_if_damaged()
+        if not damaged:
+            progress.note(f"{run.path}: this run is finished; nothing was trained again.")
+            return run
+        progress.note(f"{run.path}: missing or changed, and made anew: {', '.join(damaged)}.")
+    rows = _without_too_large(config, rows, prepared, progress)
     _keep_data(run, prepared)
     trainer = _trainer(config, run, prepared, progress)
     trainer.train_all(rows)
@@ -72,9 +77,27 @@ def _run(
             one = measure(config, run, prepared, entry, world)
             write(one)
             measured.append(one.only(config.evaluation.metric))
-    _keep_results(config, run, prepared, measured)
+    _keep_results(config, run, prepared, rows, measured)
     run.seal()
     return run
+
+
+def _without_too_large(
+    config: ExperimentConfig, rows: list[Entry], prepared: Prepared, progress: Progress
+) -> list[Entry]:
+    """`rows` without the baselines that joined by themselves and do not fit the catalogue."""
+    named = {model.name for model in config.models}
+    kept, sizes = [], (prepared.encoded.train.n_users, prepared.encoded.train.n_items)
+    for row in rows:
+        joined = row.name in config.evaluation.baselines and row.name not in named
+        if joined and row.type == "ease" and sizes[1] > EASERecommender.max_items:
+            progress.note(
+                f"{row.name} is left out: {sizes[1]:,} items are more than its "
+                f"{EASERecommender.max_items:,}. Name it among models with max_items to have it."
+            )
+            continue
+        kept.append(row)
+    return kept
 
 
 def _keep_data(run: RunFolder, prepared: Prepared) -> None:
@@ -106,9 +129,13 @@ def _trainer(
 
 
 def _keep_results(
-    config: ExperimentConfig, run: RunFolder, prepared: Prepared, measured: list[Measured]
+    config: ExperimentConfig,
+    run: RunFolder,
+    prepared: Prepared,
+    rows: list[Entry],
+    measured: list[Measured],
 ) -> None:
-    comparisons, n_resamples = compare_all(config, entries(config), measured)
+    comparisons, n_resamples = compare_all(config, rows, measured)
     said = n_resamples_in_words(config, n_resamples, len(comparisons))
     results: dict[str, Any] = {
         "recloop": __version__,

@@ -6,6 +6,7 @@ from typing import Any
 
 from recloop.errors import InvalidParameter, UnknownName
 from recloop.models import MODELS
+from recloop.models.base import AbstractRecommender
 from recloop.utils.files import load_arrays
 from recloop.utils.names import unknown_name
 
@@ -17,12 +18,18 @@ def model_class(type_name: str) -> Any:
         raise unknown_name("model", type_name, MODELS)
     module, _, name = place.partition(":")
     try:
-        return getattr(import_module(module), name)
+        found = getattr(import_module(module), name)
     except (ModuleNotFoundError, AttributeError) as error:
         raise UnknownName(
             f"No model at '{type_name}' ({error}). A plug-in is named 'module.path:ClassName', and "
             "the module must be importable."
         ) from error
+    if not (isinstance(found, type) and issubclass(found, AbstractRecommender)):
+        raise UnknownName(
+            f"'{type_name}' is no model: a plug-in is a class that has AbstractRecommender of "
+            "recloop.models.base as its base."
+        )
+    return found
 
 
 def build_model(type_name: str, n_users: int, n_items: int, **params: Any) -> Any:

@@ -15,12 +15,18 @@ def world_class(type_name: str) -> type[AbstractWorld]:
         raise unknown_name("world", type_name, WORLDS)
     module, _, name = WORLDS.get(type_name, type_name).partition(":")
     try:
-        return getattr(import_module(module), name)
+        found = getattr(import_module(module), name)
     except (ModuleNotFoundError, AttributeError) as error:
         raise UnknownName(
             f"No world at '{type_name}' ({error}). A plug-in is named 'module.path:ClassName', and "
             "the module must be importable."
         ) from error
+    if not (isinstance(found, type) and issubclass(found, AbstractWorld)):
+        raise UnknownName(
+            f"'{type_name}' is no world: a plug-in is a class that has AbstractWorld of "
+            "recloop.simulators.base as its base."
+        )
+    return found
 
 
 def build_world(type_name: str, **settings: Any) -> AbstractWorld:
