@@ -5,8 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from recloop.errors import InvalidConfig
+from recloop.demo.opened import OpenedRun
+from recloop.errors import InvalidConfig, MissingData
 from recloop.experiment import load_config, run_experiment
+from recloop.experiment.evaluate import evaluate_folder
+from recloop.experiment.recommend import recommend_for
 from recloop.experiment.world_run import world_statements
 
 CONFIG = """\
@@ -153,3 +156,14 @@ def test_names_of_seeds_and_resamples_are_minded_in_a_world_as_well(config_file)
     overrides = ["evaluation.confidence=0.999", "training.n_episodes=2", "training.n_seeds=1"]
     (row,) = run(config_file, overrides=overrides).metrics()["comparisons"]
     assert row["n_resamples"] == 1000
+
+
+def test_what_needs_people_of_a_data_set_says_what_the_folder_holds(config_file):
+    folder = run(config_file, overrides=["training.n_episodes=2", "training.n_seeds=1"])
+    words = "holds a run in the world 'bait_trap'"
+    with pytest.raises(MissingData, match=words):
+        recommend_for(folder.path, "q", "user_0")
+    with pytest.raises(MissingData, match=words):
+        evaluate_folder(folder.path, config_file)
+    with pytest.raises(MissingData, match=words):
+        OpenedRun.at(folder.path).results()

@@ -75,9 +75,11 @@ class OpenedRun:
 
 @st.cache_data(max_entries=KEPT_RUNS, show_spinner=False)
 def _results(path: str, version: str) -> dict[str, Any]:
-    results = RunFolder(Path(path)).metrics()
+    run = RunFolder(Path(path))
+    results = run.metrics()
     if not isinstance(results, Mapping) or not results.get("models"):
         raise DamagedFile(f"{path}/metrics.json: holds no models. Train again.")
+    run.check_over_data()
     return dict(results)
 
 

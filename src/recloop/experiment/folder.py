@@ -233,7 +233,16 @@ class RunFolder:
                 f"{self.path}: no finished run here (no {MANIFEST}). "
                 "Train first: recloop run --config configs/default.yaml --output-dir FOLDER."
             )
+        self.check_over_data()
         return [row["name"] for row in self.metrics()["models"]]
+
+    def check_over_data(self) -> None:
+        """MissingData for a run in a world: it has no people of a data set, no items, no lists."""
+        if "world" in self.metrics():
+            raise MissingData(
+                f"{self.path}: holds a run in the world '{self.metrics()['world']['world']}', with "
+                f"no people or items of a data set. Its results stand in {self.path}/report.html."
+            )
 
     def load_model(self, name: str, seed_number: int = 0) -> Any:
         """A trained model, after its bytes were compared with the manifest."""
