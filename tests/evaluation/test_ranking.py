@@ -126,6 +126,19 @@ def test_graded_ndcg_can_grow_exponentially():
     )
 
 
+def test_exponents_that_would_overflow_are_refused():
+    def sets(*gains):
+        return RelevantSets.of_pairs([0, 0], [0, 2], 1, 5, gains=gains)
+
+    assert values_of("ndcg", ks=[1], lists=[[2]], sets=sets(1.0, 1000.0), ndcg_gain="exp") == [1.0]
+    for gains in ((1.0, 1000.5), (1000.5, 1.0)):
+        with pytest.raises(InvalidParameter, match=r"gains must be at most 1000 .* got 1000\.5\."):
+            values_of("ndcg", sets=sets(*gains), ndcg_gain="exp")
+        assert np.isfinite(values_of("ndcg", sets=sets(*gains), ndcg_gain="linear")).all()
+    nobody = RelevantSets.of_pairs([], [], 1, 5, gains=[])
+    assert np.isnan(values_of("ndcg", sets=nobody, ndcg_gain="exp")).all()
+
+
 def test_graded_ndcg_with_ideal_rel_uses_all_gains_at_every_k():
     best = 3 + 2 / LOG3 + 0.5
     assert values_of(
