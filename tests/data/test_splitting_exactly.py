@@ -1,4 +1,4 @@
-"""Splits to the last row: ties in long logs, exact messages, whose chance, and where leaks begin."""
+"""Splits to the last row: ties in long logs, messages, whose chance, and where leaks begin."""
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from recloop.data.splitting import (
     Drops,
     Log,
     _random_share_of_each,
+    are_positive,
     finished,
     keep_positives,
     split,
@@ -56,8 +57,9 @@ def test_a_random_share_is_drawn_person_by_person_in_the_order_of_the_file():
 
 
 def test_people_that_are_not_the_first_have_a_share_of_their_own():
-    chosen = _random_share_of_each(np.array([1, 1, 1, 1, 2, 2, 2, 2]), 0.5, 0)
-    assert chosen.reshape(2, 4).sum(axis=1).tolist() == [2, 2]
+    for seed in range(8):
+        chosen = _random_share_of_each(np.array([1, 1, 1, 1, 2, 2, 2, 2]), 0.5, seed)
+        assert chosen.reshape(2, 4).sum(axis=1).tolist() == [2, 2]
 
 
 def test_validation_is_drawn_with_the_next_seed():
@@ -88,6 +90,8 @@ def test_parts_have_the_columns_of_the_log_and_rows_of_their_own():
     assert list(kept.columns) == list(log.columns)
     assert kept.index.tolist() == list(range(29))
     assert len(keep_positives(log, ">= 30")) == 30
+    assert len(keep_positives(log, " a l l")) == 60
+    assert are_positive(log["weight"], "all").dtype == np.bool_
 
 
 def test_a_log_knows_how_many_people_and_items_it_has():
