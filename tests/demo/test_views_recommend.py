@@ -6,9 +6,9 @@ import pytest
 
 from demo.small_run import DAY, FIRST_DAY, PEOPLE, TITLES, results, value
 from recloop.demo import views_recommend as views
-from recloop.demo.opened import OpenedRun, joined
+from recloop.demo.opened import OpenedRun
 from recloop.demo.views_recommend import Recommended
-from recloop.experiment.folder import RunFolder
+from recloop.experiment.folder import RunFolder, joined
 from recloop.types import Interactions
 
 ITEMS = pd.DataFrame(

@@ -5,12 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from gymnasium.vector import SyncVectorEnv
 
 from recloop.errors import InvalidParameter
 from recloop.simulators.certify import certify
 from recloop.simulators.changing import FAMILIAR_AFTER, ChangingParams, ChangingWorld
-from recloop.simulators.environments import make_env, make_vector_env
 from recloop.utils.seeding import stream
 
 
@@ -181,24 +179,6 @@ def earned_by_averages(kept, seed):
 def test_a_learner_that_forgets_earns_at_least_a_tenth_more():
     ratios = [earned_by_averages(0.99, seed) / earned_by_averages(1.0, seed) for seed in range(3)]
     assert min(ratios) >= 1.1
-
-
-def test_a_batch_is_as_many_single_people_through_changes():
-    given = {"period": 4, "horizon": 14, "turnover": 0.2, "newcomers": 0.5, "replaced": 0.5}
-    batch = make_vector_env("changing", 4, **given)
-    single = SyncVectorEnv([lambda: make_env("changing", **given)] * 4)
-    batch.action_space.seed(2)
-    one, other = batch.reset(seed=3), single.reset(seed=3)
-    assert (one[0] == other[0]).all()
-    n_over = 0
-    for _ in range(60):
-        actions = batch.action_space.sample()
-        one, other = batch.step(actions), single.step(actions)
-        for mine, theirs in zip(one[:4], other[:4], strict=True):
-            assert mine.dtype == theirs.dtype
-            assert (mine == theirs).all()
-        n_over += int((one[2] | one[3]).sum())
-    assert n_over >= 8
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from gymnasium.vector import SyncVectorEnv
 
 from recloop.errors import InvalidParameter
 from recloop.simulators.certify import certify, interval_of, play, spread_users
-from recloop.simulators.environments import make_env, make_vector_env
 from recloop.simulators.linear import LinearParams, LinearWorld, context_free_slates
 from recloop.utils.seeding import stream
 
@@ -112,24 +110,6 @@ def test_with_articles_that_come_and_go_what_is_played_is_what_is_computed():
     mean, low, high = interval_of(earned)
     assert abs(mean - world.context_free_value()) <= 1.3 * (high - low)
     assert lines["myopic"].low >= 1.15 * high
-
-
-def test_a_batch_is_as_many_single_people_through_changes():
-    given = {"period": 4, "horizon": 14, "shows_available": True}
-    batch = make_vector_env("linear", 4, **given)
-    single = SyncVectorEnv([lambda: make_env("linear", **given)] * 4)
-    batch.action_space.seed(2)
-    one, other = batch.reset(seed=3), single.reset(seed=3)
-    assert (one[0] == other[0]).all()
-    n_over = 0
-    for _ in range(60):
-        actions = batch.action_space.sample()
-        one, other = batch.step(actions), single.step(actions)
-        for mine, theirs in zip(one[:4], other[:4], strict=True):
-            assert mine.dtype == theirs.dtype
-            assert (mine == theirs).all()
-        n_over += int((one[2] | one[3]).sum())
-    assert n_over >= 8
 
 
 @pytest.mark.parametrize(

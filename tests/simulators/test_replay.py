@@ -4,11 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from gymnasium.vector import SyncVectorEnv
 
 from recloop.errors import InvalidParameter
 from recloop.simulators.certify import certify
-from recloop.simulators.environments import make_env, make_vector_env
 from recloop.simulators.replay import ReplayParams, ReplayWorld, drawn_log, replayed
 from recloop.utils.seeding import stream
 
@@ -205,24 +203,6 @@ def test_certificates_play_and_hindsight_is_the_bound():
     assert lines["best_constant"].value == lines["myopic"].value
     earned = made.expected_rewards(made.state, made.users)[0].max() * 100
     assert lines["myopic"].value == pytest.approx(earned)
-
-
-def test_a_batch_is_as_many_single_people_through_a_log_of_uneven_people():
-    given = {"n_rows": 205, "n_users": 20, "greed": 0.5, "mode": "weighted"}
-    batch = make_vector_env("replay", 4, **given)
-    single = SyncVectorEnv([lambda: make_env("replay", **given)] * 4)
-    batch.action_space.seed(2)
-    one, other = batch.reset(seed=3), single.reset(seed=3)
-    assert (one[0] == other[0]).all()
-    n_over = 0
-    for _ in range(60):
-        actions = batch.action_space.sample()
-        one, other = batch.step(actions), single.step(actions)
-        for mine, theirs in zip(one[:4], other[:4], strict=True):
-            assert mine.dtype == theirs.dtype
-            assert (mine == theirs).all()
-        n_over += int((one[2] | one[3]).sum())
-    assert n_over >= 8
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,9 @@ import re
 
 import numpy as np
 import pytest
-from gymnasium.vector import SyncVectorEnv
 
 from recloop.errors import InvalidParameter
 from recloop.simulators.certify import certify
-from recloop.simulators.environments import make_env, make_vector_env
 from recloop.simulators.sessions import (
     SessionsParams,
     SessionsWorld,
@@ -174,24 +172,6 @@ def test_greedy_earns_its_bound_where_tastes_stand_still():
     assert lines["random"].high < lines["myopic"].low
     drifting = certify(SessionsWorld(SessionsParams(n_users=500)), n_sessions=500).lines
     assert drifting["myopic"].low <= drifting["bound"].value
-
-
-def test_a_batch_is_as_many_single_people_through_views_and_leaving():
-    given = {"organic": 0.5, "stop": 0.1, "horizon": 20}
-    batch = make_vector_env("sessions", 4, **given)
-    single = SyncVectorEnv([lambda: make_env("sessions", **given)] * 4)
-    batch.action_space.seed(2)
-    one, other = batch.reset(seed=3), single.reset(seed=3)
-    assert (one[0] == other[0]).all()
-    n_over = 0
-    for _ in range(60):
-        actions = batch.action_space.sample()
-        one, other = batch.step(actions), single.step(actions)
-        for mine, theirs in zip(one[:4], other[:4], strict=True):
-            assert mine.dtype == theirs.dtype
-            assert (mine == theirs).all()
-        n_over += int((one[2] | one[3]).sum())
-    assert n_over >= 8
 
 
 @pytest.mark.parametrize(

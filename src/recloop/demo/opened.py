@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -95,8 +94,7 @@ def _codes(path: str, version: str) -> dict[str, int]:
 
 @st.cache_resource(max_entries=KEPT_RUNS, show_spinner=False)
 def _seen(path: str, version: str) -> Interactions:
-    run = RunFolder(Path(path))
-    return joined(run.read_interactions("train"), run.read_interactions("validation"))
+    return RunFolder(Path(path)).known_interactions()
 
 
 @st.cache_resource(max_entries=KEPT_RUNS, show_spinner=False)
@@ -115,18 +113,3 @@ def _model(path: str, version: str, name: str) -> Any:
 @st.cache_data(max_entries=KEPT_RUNS, show_spinner=False)
 def _report(path: str, version: str) -> bytes:
     return checked_file(path, "report.html").read_bytes()
-
-
-def joined(first: Interactions, then: Interactions) -> Interactions:
-    """The rows of both, by user, then time; at equal times those of `first` come first."""
-    users = np.concatenate([first.users, then.users])
-    timestamps = np.concatenate([first.timestamps, then.timestamps])
-    order = np.lexsort((timestamps, users))
-    return Interactions(
-        users=users[order],
-        items=np.concatenate([first.items, then.items])[order],
-        weights=np.concatenate([first.weights, then.weights])[order],
-        timestamps=timestamps[order],
-        n_users=first.n_users,
-        n_items=first.n_items,
-    )
