@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recloop.models.exploration import (
+from recloop.models.exploration.epsilon_greedy import (
     epsilon_greedy_probabilities,
     epsilon_greedy_propensities,
     epsilon_greedy_slates,

@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from recloop.errors import DamagedFile, InvalidParameter
-from recloop.models import exploration
+from recloop.models.exploration.base import Exploration
+from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
 from recloop.types import (
     BoolArray,
     Decision,
@@ -79,6 +80,7 @@ class AbstractRecommender(ABC):
         self.seed = check_count(owner, "seed", self.seed, least=0)
         self._rng = stream(self.seed, self.type_name, "explore")
         self._recent: RecentItems | None = None
+        self._withdrawn: BoolArray | None = None
         self._check()
         self._start()
 
@@ -114,6 +116,17 @@ class AbstractRecommender(ABC):
     ) -> FloatArray:
         """(B, n_items) what an exploring choice ranks by: `scores`, or scores plus a bonus."""
         return self.scores(users, context=context, history=history)
+
+    def exploration(
+        self,
+        users: IntArray,
+        *,
+        context: FloatArray | None = None,
+        history: IntArray | None = None,
+    ) -> Exploration:
+        """How an exploring choice for `users` (B,) is made: epsilon-greedy on `acting_scores`."""
+        scores = self._sound(self.acting_scores(users, context, history))
+        return EpsilonGreedy(scores, floor=self.exploration_rate)
 
     @property
     def exploration_rate(self) -> float:
@@ -183,11 +196,8 @@ class AbstractRecommender(ABC):
         """Exploring choices for `users` (B,) with the propensity of every slot."""
         users = check_codes(type(self).__name__, "users", users, self.n_users)
         k = check_count(type(self).__name__, "k", k)
-        scores = self._sound(self.acting_scores(users, context, history))
-        eligible = self._eligible(len(users), None, exclude)
-        return exploration.epsilon_greedy_slates(
-            scores, eligible, k, self.exploration_rate, self._rng
-        )
+        how = self.exploration(users, context=context, history=history)
+        return how.slates(self._eligible(len(users), None, exclude), k, self._rng)
 
     def decide(
         self,
@@ -204,23 +214,21 @@ class AbstractRecommender(ABC):
         users = check_codes(type(self).__name__, "user_id", [user_id], self.n_users)
         k = check_count(type(self).__name__, "k", k)
         eligible = self._eligible(1, None if candidates is None else [candidates], [exclude])
-        scores = self.acting_scores(
+        how = self.exploration(
             users,
-            None if context is None else np.asarray(context)[None],
-            None if history is None else np.asarray(history)[None],
+            context=None if context is None else np.asarray(context)[None],
+            history=None if history is None else np.asarray(history)[None],
         )
-        self._sound(scores)
-        items, propensities, explored = exploration.epsilon_greedy_slates(
-            scores, eligible, k, self.exploration_rate, self._rng if rng is None else rng
-        )
-        shown = items[0] >= 0
+        drawn = how.slates(eligible, k, self._rng if rng is None else rng)
+        shown = drawn.items[0] >= 0
+        items = drawn.items[0][shown]
         return Decision(
             user=int(user_id),
-            items=items[0][shown],
-            scores=scores[0][items[0][shown]],
-            propensities=propensities[0][shown],
+            items=items,
+            scores=how.values[0][items],
+            propensities=drawn.propensities[0][shown],
             propensity_kind="conditional",
-            sources=["explore" if drawn else "greedy" for drawn in explored[0][shown]],
+            sources=["explore" if it else "greedy" for it in drawn.explored[0][shown]],
         )
 
     def probabilities(
@@ -232,10 +240,8 @@ class AbstractRecommender(ABC):
     ) -> FloatArray:
         """(B, n_items) exact probability that an exploring choice puts each item first."""
         users = check_codes(type(self).__name__, "users", users, self.n_users)
-        scores = self.acting_scores(users, context, history)
-        return exploration.epsilon_greedy_probabilities(
-            scores, np.ones(scores.shape, dtype=np.bool_), self.exploration_rate
-        )
+        how = self.exploration(users, context=context, history=history)
+        return how.probabilities(self._eligible(len(users), None, None))
 
     def slate_propensities(
         self,
@@ -255,12 +261,8 @@ class AbstractRecommender(ABC):
                 f"{owner}: slates must have one row for each of {len(users)} users, shape (B, k), "
                 f"got {slates.shape}."
             )
-        return exploration.epsilon_greedy_propensities(
-            self.acting_scores(users, context, history),
-            self._eligible(len(users), candidates, None),
-            slates,
-            self.exploration_rate,
-        )
+        how = self.exploration(users, context=context, history=history)
+        return how.propensities(self._eligible(len(users), candidates, None), slates)
 
     def _sound(self, scores: FloatArray) -> FloatArray:
         """`scores` if none is NaN: nothing can be ranked by what a diverged model says."""
@@ -277,6 +279,8 @@ class AbstractRecommender(ABC):
         eligible = np.full((n_rows, self.n_items), candidates is None, dtype=np.bool_)
         if candidates is not None:
             eligible[self._pairs("candidates", candidates, n_rows)] = True
+        if self._withdrawn is not None:
+            eligible[:, self._withdrawn] = False
         if exclude is not None:
             eligible[self._pairs("exclude", exclude, n_rows)] = False
         return eligible
@@ -295,6 +299,50 @@ class AbstractRecommender(ABC):
         ]
         items = np.concatenate(joined) if joined else np.empty(0, dtype=np.int64)
         return rows, check_codes(type(self).__name__, name, items, self.n_items)
+
+    # How the catalogue changes
+
+    @property
+    def available(self) -> BoolArray:
+        """(n_items,) what may be shown at all."""
+        if self._withdrawn is None:
+            return np.ones(self.n_items, dtype=np.bool_)
+        return ~self._withdrawn
+
+    def withdraw_items(self, items: IntArray | Sequence[int]) -> None:
+        """Never show `items` again until `restore_items`; what was learned of them stays."""
+        self._set_withdrawn("withdraw_items", items, True)
+
+    def restore_items(self, items: IntArray | Sequence[int]) -> None:
+        """Show `items` again."""
+        self._set_withdrawn("restore_items", items, False)
+
+    def _set_withdrawn(self, name: str, items: IntArray | Sequence[int], gone: bool) -> None:
+        codes = check_codes(type(self).__name__, name, np.asarray(items), self.n_items)
+        withdrawn = ~self.available
+        withdrawn[codes] = gone
+        self._withdrawn = withdrawn if withdrawn.any() else None
+
+    def add_items(self, count: int = 1) -> IntArray:
+        """Make room for `count` new items and return their codes (count,), the next free ones.
+
+        All that was learned of other items stays as it is, bit by bit. Only models that keep
+        something for each item by itself can grow; others raise `InvalidParameter`.
+        """
+        count = check_count(type(self).__name__, "count", count)
+        codes = np.arange(self.n_items, self.n_items + count)
+        self._grow(count)
+        self.n_items += count
+        if self._withdrawn is not None:
+            self._withdrawn = np.concatenate([self._withdrawn, np.zeros(count, dtype=np.bool_)])
+        return codes
+
+    def _grow(self, count: int) -> None:
+        """Enlarge the learned arrays by `count` items that nothing is known of."""
+        raise InvalidParameter(
+            f"{type(self).__name__}: cannot take new items while it learns. Train it again with "
+            "the new catalogue, or use a bandit with a regression for each item."
+        )
 
     # How it learns
 
@@ -444,6 +492,8 @@ class AbstractRecommender(ABC):
         kept = {name: value for name, value in values.items() if value is not None}
         if self._recent is not None:
             kept["_recent_items"] = self._recent.items
+        if self._withdrawn is not None:
+            kept["_withdrawn"] = self._withdrawn
         return kept
 
     def save(self, path: str | Path, **extra: Any) -> None:
@@ -497,6 +547,10 @@ class AbstractRecommender(ABC):
             self._recent = RecentItems(self.n_users, self.history_length)
             self._same_shape(path, "_recent_items", recent, self._recent.items.shape)
             self._recent.items = recent
+        withdrawn = arrays.pop("_withdrawn", None)
+        if withdrawn is not None:
+            self._same_shape(path, "_withdrawn", withdrawn, (self.n_items,))
+            self._withdrawn = withdrawn.astype(np.bool_)
         expected = {f.name: f.metadata["shape"] for f in self._learned_fields()}
         for name in expected.keys() | arrays.keys():
             if name not in expected:

@@ -32,6 +32,14 @@ def kernel(function: Function) -> Function:
     return _compiled(function)
 
 
+def sum_kernel(function: Function) -> Function:
+    """A kernel whose sums may be taken in another order, so that they fill vector registers.
+
+    The order is that of the compiled code, the same in every call.
+    """
+    return _compiled(function, fastmath={"reassoc", "contract", "nsz", "arcp"})
+
+
 def bare_kernel(function: Function) -> Function:
     """A kernel that makes no arrays: numba then counts no references to those it is given.
 

@@ -8,10 +8,31 @@ those with the highest score. m items are left, t of them share the highest scor
 Sutton and Barto (2018), section 2.2, extended to slates without repetition.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from recloop.models.exploration.base import Exploration
 from recloop.types import BoolArray, FloatArray, IntArray, Slates
 from recloop.utils.kernels import kernel
+
+
+@dataclass(frozen=True)
+class EpsilonGreedy(Exploration):
+    """The best of `values`, which may hold a bonus; `floor` is epsilon.
+
+    Ties for the highest value are broken at random, evenly, so that `explored` says which slots
+    were drawn from all items left.
+    """
+
+    def first(self, rows: slice, is_open: BoolArray) -> FloatArray:
+        return epsilon_greedy_probabilities(self.values[rows], is_open, 0.0)
+
+    def slates(self, eligible: BoolArray, k: int, rng: np.random.Generator) -> Slates:
+        return epsilon_greedy_slates(self.values, eligible, k, self.floor, rng)
+
+    def propensities(self, eligible: BoolArray, slates: IntArray) -> FloatArray:
+        return epsilon_greedy_propensities(self.values, eligible, slates, self.floor)
 
 
 def epsilon_greedy_slates(
