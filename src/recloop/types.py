@@ -72,6 +72,8 @@ class Transitions:
     next_items: IntArray | None = None  # (B,) the action that followed, -1 where none
     contexts: FloatArray | None = None  # (B, D)
     next_contexts: FloatArray | None = None  # (B, D)
+    propensities: FloatArray | None = None  # (B,) in (0, 1] of the item shown, given those above
+    weights: FloatArray | None = None  # (B,) not negative: how much each row counts
     feedback: Feedback = "shown"
 
     def __len__(self) -> int:

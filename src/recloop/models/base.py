@@ -25,7 +25,7 @@ from recloop.types import (
     Slates,
     Transitions,
 )
-from recloop.utils.checks import check_codes, check_count, check_finite
+from recloop.utils.checks import check_codes, check_count, check_finite, check_within
 from recloop.utils.files import load_arrays, save_arrays
 from recloop.utils.history import RecentItems, pushed
 from recloop.utils.seeding import generator_state, restored_generator, stream
@@ -464,16 +464,16 @@ class AbstractRecommender(ABC):
         for name in ("next_items", "histories", "next_histories"):
             if name in found:
                 found[name] = check_codes(owner, name, found[name], self.n_items, least=-1)
-        for name in ("rewards", "discounts"):
+        for name in ("rewards", "discounts", "propensities", "weights"):
             if name in found:
                 found[name] = check_finite(owner, name, found[name])
-        if "discounts" in found and n_steps:
-            lowest, highest = found["discounts"].min(), found["discounts"].max()
-            if lowest < 0.0 or highest > 1.0:
-                raise InvalidParameter(
-                    f"{owner}: discounts must be between 0 and 1, got "
-                    f"{lowest if lowest < 0.0 else highest:g}."
-                )
+        for name, low, high in (
+            ("discounts", 0.0, 1.0),
+            ("propensities", np.nextafter(0.0, 1.0), 1.0),
+            ("weights", 0.0, np.inf),
+        ):
+            if name in found:
+                check_within(owner, name, found[name], low, high)
         return Transitions(**found, feedback=transitions.feedback)
 
     # How it is kept

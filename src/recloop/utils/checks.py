@@ -45,6 +45,8 @@ def check_between(
 
 
 def _range_in_words(low: float, high: float, low_open: bool, high_open: bool) -> str:
+    if low == math.nextafter(0.0, 1.0):
+        low, low_open = 0.0, True
     if math.isinf(high):
         return f"a number {'above' if low_open else 'of at least'} {low:g}"
     if low_open or high_open:
@@ -95,6 +97,16 @@ def check_finite(owner: str, name: str, values: ArrayLike) -> np.ndarray:
         bad = array[~np.isfinite(array)].flat[0]
         raise InvalidParameter(f"{owner}: {name} must be finite numbers, got {bad}.")
     return array
+
+
+def check_within(owner: str, name: str, values: np.ndarray, low: float, high: float) -> None:
+    """Raise unless all of `values` lie within [low, high]; the message names the worst."""
+    lowest, highest = values.min(initial=high), values.max(initial=low)
+    if lowest < low or highest > high:
+        raise InvalidParameter(
+            f"{owner}: {name} must be {_range_in_words(low, high, False, False)}, got "
+            f"{lowest if lowest < low else highest:g}."
+        )
 
 
 def finite_or_none(number: float) -> float | None:

@@ -5,6 +5,8 @@ those with the highest score. m items are left, t of them share the highest scor
 
     p(a | slots above) = epsilon / m + (1 - epsilon) / t * [a is one of the t]
 
+or, where ties go to the first, t is 1 and the lowest code among them is the one.
+
 Sutton and Barto (2018), section 2.2, extended to slates without repetition.
 """
 
@@ -21,37 +23,53 @@ from recloop.utils.kernels import kernel
 class EpsilonGreedy(Exploration):
     """The best of `values`, which may hold a bonus; `floor` is epsilon.
 
-    Ties for the highest value are broken at random, evenly, so that `explored` says which slots
-    were drawn from all items left.
+    `explored` says which slots were drawn from all items left.
+    ties: "even" shares a slot evenly among those with the highest value, "first" gives it to the
+        lowest item code.
     """
 
+    ties: str = "even"
+
     def first(self, rows: slice, is_open: BoolArray) -> FloatArray:
-        return epsilon_greedy_probabilities(self.values[rows], is_open, 0.0)
+        if self.ties == "even":
+            return epsilon_greedy_probabilities(self.values[rows], is_open, 0.0)
+        best = np.where(is_open, self.values[rows], -np.inf).argmax(axis=1)
+        return (np.arange(is_open.shape[1]) == best[:, None]) & is_open.any(axis=1)[:, None] * 1.0
 
     def slates(self, eligible: BoolArray, k: int, rng: np.random.Generator) -> Slates:
-        return epsilon_greedy_slates(self.values, eligible, k, self.floor, rng)
+        return epsilon_greedy_slates(self.values, eligible, k, self.floor, rng, self.ties)
 
     def propensities(self, eligible: BoolArray, slates: IntArray) -> FloatArray:
-        return epsilon_greedy_propensities(self.values, eligible, slates, self.floor)
+        return epsilon_greedy_propensities(self.values, eligible, slates, self.floor, self.ties)
 
 
 def epsilon_greedy_slates(
-    scores: FloatArray, eligible: BoolArray, k: int, epsilon: float, rng: np.random.Generator
+    scores: FloatArray,
+    eligible: BoolArray,
+    k: int,
+    epsilon: float,
+    rng: np.random.Generator,
+    ties: str = "even",
 ) -> Slates:
     """One slate of k distinct items for each row, with its propensities.
 
-    Ties for the highest score are broken at random, evenly. Every row takes 2 k draws, so that one
-    batch of rows and the same rows one by one see the same draws.
+    Every row takes 2 k draws, so that one batch of rows and the same rows one by one see the same.
     """
     draws = rng.random((len(scores), k, 2))
-    return Slates(*_draw_slates(np.ascontiguousarray(scores), eligible, epsilon, draws))
+    even = ties == "even"
+    return Slates(*_draw_slates(np.ascontiguousarray(scores), eligible, epsilon, draws, even))
 
 
 def epsilon_greedy_propensities(
-    scores: FloatArray, eligible: BoolArray, slates: IntArray, epsilon: float
+    scores: FloatArray,
+    eligible: BoolArray,
+    slates: IntArray,
+    epsilon: float,
+    ties: str = "even",
 ) -> FloatArray:
     """(B, k) probability of each slot of given slates; 0 for -1 and for what is not eligible."""
-    return _slate_propensities(np.ascontiguousarray(scores), eligible, epsilon, slates)
+    even = ties == "even"
+    return _slate_propensities(np.ascontiguousarray(scores), eligible, epsilon, slates, even)
 
 
 def epsilon_greedy_probabilities(
@@ -66,20 +84,21 @@ def epsilon_greedy_probabilities(
 
 
 @kernel
-def _count_best(scores, is_open):
-    n_left, n_best, highest = 0, 0, -np.inf
+def _count_best(scores, is_open, even):
+    """Items left, those among them that may count as the best, the best score, its first item."""
+    n_left, n_best, highest, first = 0, 0, -np.inf, -1
     for item in range(len(scores)):
         if is_open[item]:
             n_left += 1
             if n_best == 0 or scores[item] > highest:
-                highest, n_best = scores[item], 1
-            elif scores[item] == highest:
+                highest, n_best, first = scores[item], 1, item
+            elif even and scores[item] == highest:
                 n_best += 1
-    return n_left, n_best, highest
+    return n_left, n_best, highest, first
 
 
 @kernel
-def _draw_slates(scores, eligible, epsilon, draws):
+def _draw_slates(scores, eligible, epsilon, draws, even):
     n_rows, k, _ = draws.shape
     items = np.full((n_rows, k), -1, dtype=np.int64)
     propensities = np.zeros((n_rows, k))
@@ -87,13 +106,14 @@ def _draw_slates(scores, eligible, epsilon, draws):
     for row in range(n_rows):
         is_open = eligible[row].copy()
         for slot in range(k):
-            n_left, n_best, highest = _count_best(scores[row], is_open)
+            n_left, n_best, highest, first = _count_best(scores[row], is_open, even)
             if n_left == 0:
                 break
             explores = draws[row, slot, 0] < epsilon
             wanted = int(draws[row, slot, 1] * (n_left if explores else n_best))
             for item in range(len(is_open)):
                 is_best = is_open[item] and scores[row, item] == highest
+                is_best = is_best and (even or item == first)
                 if is_open[item] if explores else is_best:
                     if wanted == 0:
                         items[row, slot] = item
@@ -108,7 +128,7 @@ def _draw_slates(scores, eligible, epsilon, draws):
 
 
 @kernel
-def _slate_propensities(scores, eligible, epsilon, slates):
+def _slate_propensities(scores, eligible, epsilon, slates, even):
     n_rows, k = slates.shape
     propensities = np.zeros((n_rows, k))
     for row in range(n_rows):
@@ -117,9 +137,9 @@ def _slate_propensities(scores, eligible, epsilon, slates):
             item = slates[row, slot]
             if item < 0 or not is_open[item]:
                 continue
-            n_left, n_best, highest = _count_best(scores[row], is_open)
+            n_left, n_best, highest, first = _count_best(scores[row], is_open, even)
             propensities[row, slot] = epsilon / n_left
-            if scores[row, item] == highest:
+            if scores[row, item] == highest and (even or item == first):
                 propensities[row, slot] += (1.0 - epsilon) / n_best
             is_open[item] = False
     return propensities

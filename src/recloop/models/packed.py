@@ -1,0 +1,185 @@
+"""Symmetric matrices in half the room: the upper triangle, row by row, of one matrix for each arm.
+
+S (n, P)   n symmetric matrices of size d, P = d (d + 1) / 2:  s_11 s_12 .. s_1d s_22 .. s_dd
+f (B, P)   the products of a context with itself, the ones beside the diagonal doubled
+
+so that x^T S x = f(x) . s is a product of vectors, exact and half as long. Evidence A and its
+inverse are kept side by side; a row (x, weight w) changes both:
+
+    A <- A + w x x^T,    A^-1 <- A^-1 - v v^T / (1 / w + x . v),    v = A^-1 x
+
+Sherman and Morrison (1950). w < 0 takes a row out again. The inverse is made afresh from A after
+every `RANK_UPDATES_BEFORE_REFRESH` of them for an arm, so that rounding does not add up.
+"""
+
+import numpy as np
+
+from recloop.types import FloatArray, IntArray
+from recloop.utils.kernels import kernel, sum_kernel
+
+RANK_UPDATES_BEFORE_REFRESH = 10_000
+_LANES = 4
+
+
+def packed_size(width: int) -> int:
+    """P, how many numbers a symmetric matrix of `width` rows needs."""
+    return width * (width + 1) // 2
+
+
+def packed(matrices: FloatArray) -> FloatArray:
+    """(n, P) from symmetric (n, d, d)."""
+    upper = np.triu_indices(matrices.shape[-1])
+    return np.ascontiguousarray(matrices[..., upper[0], upper[1]])
+
+
+def unpacked(rows: FloatArray, width: int) -> FloatArray:
+    """(n, d, d) from (n, P)."""
+    upper = np.triu_indices(width)
+    matrices = np.empty((*rows.shape[:-1], width, width))
+    matrices[..., upper[0], upper[1]] = rows
+    matrices[..., upper[1], upper[0]] = rows
+    return matrices
+
+
+def identities(n: int, width: int, scale: float) -> FloatArray:
+    """(n, P): n times `scale` times the identity."""
+    return np.tile(packed(scale * np.eye(width)), (n, 1))
+
+
+def inverses(rows: FloatArray, width: int) -> FloatArray:
+    """(n, P) the inverses of positive definite (n, P)."""
+    if len(rows) == 0:
+        return rows.copy()
+    fresh = np.linalg.inv(unpacked(rows, width))
+    return packed(0.5 * (fresh + np.swapaxes(fresh, -1, -2)))
+
+
+def products_with_itself(contexts: FloatArray) -> FloatArray:
+    """f (B, P) of contexts (B, d), doubled beside the diagonal."""
+    first, second = np.triu_indices(contexts.shape[1])
+    doubled = np.where(first == second, 1.0, 2.0)
+    return contexts[:, first] * contexts[:, second] * doubled
+
+
+def quadratic_forms(rows: FloatArray, contexts: FloatArray) -> FloatArray:
+    """(B, n) x^T S x of every context (B, d) with every matrix of `rows` (n, P)."""
+    return all_products(products_with_itself(contexts), rows)
+
+
+def all_products(left: FloatArray, right: FloatArray) -> FloatArray:
+    """(B, n) the scalar product of every row of `left` (B, P) with every row of `right` (n, P).
+
+    Rounding depends on the two rows alone, wherever they stand and however many there are: equal
+    arms tie exactly, and a batch gives what its rows give. BLAS does not promise that.
+    """
+    n_left, n_right = len(left), len(right)
+    if n_left == 0 or n_right == 0:
+        return np.zeros((n_left, n_right))
+    spare = -n_left % _LANES
+    if spare:
+        left = np.concatenate([left, np.zeros((spare, left.shape[1]))])
+    found = np.empty((n_left + spare, n_right))
+    whole = n_right - n_right % _LANES
+    _block_products(np.ascontiguousarray(left), right, found, 0, whole)
+    if whole < n_right:
+        rest = np.zeros((_LANES, right.shape[1]))
+        rest[: n_right - whole] = right[whole:]
+        tail = np.empty((len(left), _LANES))
+        _block_products(np.ascontiguousarray(left), rest, tail, 0, _LANES)
+        found[:, whole:] = tail[:, : n_right - whole]
+    return found[:n_left]
+
+
+@sum_kernel
+def _block_products(left, right, found, start, stop):
+    width = left.shape[1]
+    for n in range(start, stop, 4):
+        s0, s1, s2, s3 = right[n], right[n + 1], right[n + 2], right[n + 3]
+        for b in range(0, len(left), 4):
+            x0, x1, x2, x3 = left[b], left[b + 1], left[b + 2], left[b + 3]
+            c00 = c01 = c02 = c03 = c10 = c11 = c12 = c13 = 0.0
+            c20 = c21 = c22 = c23 = c30 = c31 = c32 = c33 = 0.0
+            for p in range(width):
+                f0, f1, f2, f3 = x0[p], x1[p], x2[p], x3[p]
+                s = s0[p]
+                c00 += s * f0
+                c01 += s * f1
+                c02 += s * f2
+                c03 += s * f3
+                s = s1[p]
+                c10 += s * f0
+                c11 += s * f1
+                c12 += s * f2
+                c13 += s * f3
+                s = s2[p]
+                c20 += s * f0
+                c21 += s * f1
+                c22 += s * f2
+                c23 += s * f3
+                s = s3[p]
+                c30 += s * f0
+                c31 += s * f1
+                c32 += s * f2
+                c33 += s * f3
+            found[b, n], found[b + 1, n], found[b + 2, n], found[b + 3, n] = c00, c01, c02, c03
+            n1, n2, n3 = n + 1, n + 2, n + 3
+            found[b, n1], found[b + 1, n1], found[b + 2, n1], found[b + 3, n1] = c10, c11, c12, c13
+            found[b, n2], found[b + 1, n2], found[b + 2, n2], found[b + 3, n2] = c20, c21, c22, c23
+            found[b, n3], found[b + 1, n3], found[b + 2, n3], found[b + 3, n3] = c30, c31, c32, c33
+
+
+@kernel
+def times_vector(row, vector, result):
+    """result (d,) <- S vector for one packed matrix `row` (P,)."""
+    width = len(vector)
+    for i in range(width):
+        result[i] = 0.0
+    place = 0
+    for i in range(width):
+        own, total = vector[i], row[place] * vector[i]
+        place += 1
+        for j in range(i + 1, width):
+            total += row[place] * vector[j]
+            result[j] += row[place] * own
+            place += 1
+        result[i] += total
+
+
+@kernel
+def add_outer(row, vector, weight):
+    """S <- S + weight v v^T for one packed matrix."""
+    place = 0
+    for i in range(len(vector)):
+        scaled = weight * vector[i]
+        for j in range(i, len(vector)):
+            row[place] += scaled * vector[j]
+            place += 1
+
+
+@kernel
+def add_row(evidence, inverse, context, weight, work):
+    """One row of `weight` joins A and A^-1, packed (P,) each; work (d,) is overwritten by A^-1 x."""
+    add_outer(evidence, context, weight)
+    times_vector(inverse, context, work)
+    total = 0.0
+    for i in range(len(context)):
+        total += context[i] * work[i]
+    add_outer(inverse, work, -weight / (1.0 + weight * total))
+
+
+def solutions(inverse: FloatArray, reward_sums: FloatArray) -> FloatArray:
+    """theta (n, d) = A^-1 b of every arm."""
+    weights = np.empty_like(reward_sums)
+    _solutions(inverse, reward_sums, weights)
+    return weights
+
+
+@kernel
+def _solutions(inverse, reward_sums, weights):
+    for arm in range(len(inverse)):
+        times_vector(inverse[arm], reward_sums[arm], weights[arm])
+
+
+def due(n_updates: IntArray) -> IntArray:
+    """The arms whose inverse is to be made afresh."""
+    return np.flatnonzero(n_updates >= RANK_UPDATES_BEFORE_REFRESH)
