@@ -6,7 +6,31 @@ from recloop.testing import sample_log
 
 SMALL_NETWORK = {"embedding_dim": 8, "hidden": (16,), "n_recent": 3}
 
+BANDITS = {
+    "beta_thompson": [{}, {"epsilon": 0.1, "discount": 0.99}],
+    "epsilon_greedy": [{"epsilon": 0.2}],
+    "exp3": [{"epsilon": 0.2}],
+    "gaussian_thompson": [{}, {"epsilon": 0.1, "scale": 0.2}],
+    "hybrid_lin_ucb": [{"epsilon": 0.2, "context_dim": 3}],
+    "kl_ucb": [{"epsilon": 0.2}],
+    "lin_epsilon_greedy": [{"epsilon": 0.2}, {"epsilon": 0.2, "window": 100, "context_dim": 3}],
+    "lin_square_cb": [{"context_dim": 3}, {"gamma": 1.0, "epsilon": 0.1, "context_dim": 3}],
+    "lin_thompson": [{"context_dim": 3}, {"epsilon": 0.1, "discount": 0.999, "context_dim": 3}],
+    "lin_ucb": [
+        {"epsilon": 0.2},
+        {"epsilon": 0.2, "context_dim": 3, "discount": 0.99},
+        {"epsilon": 0.2, "context_dim": 3, "window": 50, "regularization": 10.0},
+    ],
+    "logistic_thompson": [{"context_dim": 3}],
+    "logistic_ucb": [{"epsilon": 0.2, "context_dim": 3}],
+    "neural_linear": [
+        {"epsilon": 0.1, "context_dim": 3, "hidden": (8,), "train_every": 100, "n_steps": 20}
+    ],
+    "ucb1": [{"epsilon": 0.2}],
+}
+
 VARIANTS = {
+    **BANDITS,
     "als": [{"factors": 3, "iterations": 5}],
     "contextual_bandit": [
         {"epsilon": 0.2},

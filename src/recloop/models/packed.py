@@ -158,7 +158,7 @@ def add_outer(row, vector, weight):
 
 @kernel
 def add_row(evidence, inverse, context, weight, work):
-    """One row of `weight` joins A and A^-1, packed (P,) each; work (d,) is overwritten by A^-1 x."""
+    """One row of `weight` joins A and A^-1, packed (P,); work (d,) is overwritten by A^-1 x."""
     add_outer(evidence, context, weight)
     times_vector(inverse, context, work)
     total = 0.0

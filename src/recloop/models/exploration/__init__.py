@@ -4,7 +4,7 @@ from recloop.utils.lazy import lazy_names
 
 _HERE = "recloop.models.exploration"
 
-__getattr__, __dir__, __all__ = lazy_names(  # noqa: PLE0604
+__getattr__, __dir__, __all__ = lazy_names(
     __name__,
     {
         "EnsembleVotes": f"{_HERE}.ensemble",

@@ -34,7 +34,8 @@ class EpsilonGreedy(Exploration):
         if self.ties == "even":
             return epsilon_greedy_probabilities(self.values[rows], is_open, 0.0)
         best = np.where(is_open, self.values[rows], -np.inf).argmax(axis=1)
-        return (np.arange(is_open.shape[1]) == best[:, None]) & is_open.any(axis=1)[:, None] * 1.0
+        is_first = np.arange(is_open.shape[1]) == best[:, None]
+        return (is_first & is_open).astype(np.float64)
 
     def slates(self, eligible: BoolArray, k: int, rng: np.random.Generator) -> Slates:
         return epsilon_greedy_slates(self.values, eligible, k, self.floor, rng, self.ties)

@@ -1,6 +1,6 @@
 """Thompson sampling where the posterior of each item's value is a Gaussian of its own.
 
-For every slot each item left draws s_i ~ N(mu_i, sigma_i^2) afresh and the highest is shown, so that
+For every slot each item left draws s_i ~ N(mu_i, sigma_i^2) afresh, the highest is shown, so that
 
     q(a | items left) = integral phi((z - mu_a) / sigma_a) / sigma_a
                                  prod_(i left, not a) Phi((z - mu_i) / sigma_i) dz
@@ -109,7 +109,7 @@ class GaussianThompson(Exploration):
 def _draws(
     rng: np.random.Generator, n_rows: int, k: int, n_items: int
 ) -> list[tuple[FloatArray, FloatArray]]:
-    """For each slot: normals (n_rows, n_items) and two uniforms (n_rows, 2); row by row from rng."""
+    """For each slot normals (n_rows, n_items) and two uniforms (n_rows, 2), row by row from rng."""
     normals = rng.standard_normal((n_rows, k, n_items + 2))
     uniforms = np.minimum(ndtr(normals[..., n_items:]), np.nextafter(1.0, 0.0))
     return [(normals[:, slot, :n_items], uniforms[:, slot]) for slot in range(k)]
@@ -166,7 +166,7 @@ def _all_best(means, sigmas, table):
 
 @kernel
 def _chance_of_best(mean, sigma, mu, inverse, table):
-    """The probability that N(mean, sigma^2) exceeds independent N(mu, 1 / inverse^2), all of them."""
+    """The probability that N(mean, sigma^2) exceeds all of the independent N(mu, 1 / inverse^2)."""
     if len(mu) == 0:
         return 1.0
     mode, width = _mode(mean, sigma, mu, inverse, table)

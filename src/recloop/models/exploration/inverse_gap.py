@@ -3,7 +3,7 @@
 m items are left, b is the best of them:
 
     q(a) = 1 / (m + gamma (value_b - value_a))    for a other than b
-    q(b) = 1 / m + sum_a gamma gap_a / (m (m + gamma gap_a))     what is left of one, without a minus
+    q(b) = 1 / m + sum_a gamma gap_a / (m (m + gamma gap_a))     what the others leave of one
 
 Items that share the best value share what is left evenly. Abe and Long (1999); Foster and Rakhlin
 (2020), "Beyond UCB: optimal and efficient contextual bandits with regression oracles", algorithm 1.

@@ -2,7 +2,7 @@
 
     q(a | items left) = exp(v_a / T) / sum_left exp(v_i / T)
 
-Adding Gumbel noise to v / T and ranking draws a whole slate at once (Yellott 1977), and with a floor
+Adding Gumbel noise to v / T and ranking draws a whole slate at once (Yellott 1977), with a floor
 too: what a uniform draw takes out says nothing about the noise of the others. The mass left for a
 slot is what no slot took plus the slots below, added from the bottom in log space, so that it is a
 sum of positive terms however the values are scaled. Plackett (1975); Luce (1959).

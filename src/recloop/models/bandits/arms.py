@@ -1,0 +1,119 @@
+"""A ridge regression for each arm, in packed storage: the equations of the disjoint linear bandits.
+
+    A = lambda I + sum w x x^T,    b = lambda m + sum w r x,    theta = A^-1 b
+
+A (n, P), A^-1 (n, P) packed (`packed.py`), b and theta (n, d); m is the mean of the prior, 0 unless
+item features give another one. Rows change the arms that were shown, one after another, so that a
+batch is its rows bit by bit. Forgetting returns evidence to the prior:
+
+    A <- g A + (1 - g) lambda I,    b <- g b + (1 - g) lambda m
+
+Li, Chu, Langford and Schapire (2010), algorithm 1; Russac, Vernade and Cappe (2019), algorithm 1,
+with the prior kept whole.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from recloop.models import packed
+from recloop.types import FloatArray, IntArray
+from recloop.utils.kernels import kernel
+
+
+class Arms(NamedTuple):
+    """What is known of n arms over contexts of width d; functions here write into these arrays."""
+
+    evidence: FloatArray  # (n, P)
+    inverse: FloatArray  # (n, P)
+    reward_sums: FloatArray  # (n, d)
+    weights: FloatArray  # (n, d) theta
+    n_updates: IntArray  # (n,) rank updates since the inverse was made afresh
+
+
+def fresh_arms(prior_means: FloatArray, regularization: float) -> Arms:
+    """Arms without evidence around `prior_means` (n, d)."""
+    n, width = prior_means.shape
+    return Arms(
+        packed.identities(n, width, regularization),
+        packed.identities(n, width, 1.0 / regularization),
+        regularization * prior_means,
+        prior_means.copy(),
+        np.zeros(n, dtype=np.int64),
+    )
+
+
+def with_more(arms: Arms, others: Arms) -> Arms:
+    """`arms` and after them `others`; what was there stays bit by bit."""
+    return Arms(
+        np.concatenate([arms.evidence, others.evidence]),
+        np.concatenate([arms.inverse, others.inverse]),
+        np.concatenate([arms.reward_sums, others.reward_sums]),
+        np.concatenate([arms.weights, others.weights]),
+        np.concatenate([arms.n_updates, others.n_updates]),
+    )
+
+
+def predicted(arms: Arms, contexts: FloatArray) -> FloatArray:
+    """(B, n) x . theta."""
+    return packed.all_products(contexts, arms.weights)
+
+
+def deviations(arms: Arms, contexts: FloatArray) -> FloatArray:
+    """(B, n) sqrt(x^T A^-1 x)."""
+    return np.sqrt(np.maximum(packed.quadratic_forms(arms.inverse, contexts), 0.0))
+
+
+def learn(
+    arms: Arms, items: IntArray, contexts: FloatArray, rewards: FloatArray, weights: FloatArray
+) -> None:
+    """Add rows: arm (B,), x (B, d), r (B,), w (B,); a negative w takes a row out again."""
+    contexts = np.ascontiguousarray(contexts)
+    start = 0
+    while start < len(items):
+        start = _learn(*arms, items, contexts, rewards, weights, start)
+        refresh(arms, packed.due(arms.n_updates))
+
+
+def fade(arms: Arms, which: IntArray, kept: float, prior: Arms) -> None:
+    """Keep the share `kept` of what is known of the arms `which`; the rest is the `prior` again."""
+    arms.evidence[which] = kept * arms.evidence[which] + (1.0 - kept) * prior.evidence[which]
+    sums = kept * arms.reward_sums[which] + (1.0 - kept) * prior.reward_sums[which]
+    arms.reward_sums[which] = sums
+    refresh(arms, which)
+
+
+def refresh(arms: Arms, which: IntArray) -> None:
+    """Make A^-1 and theta of the arms `which` afresh from A and b."""
+    if len(which) == 0:
+        return
+    arms.inverse[which] = packed.inverses(arms.evidence[which], arms.weights.shape[1])
+    arms.weights[which] = packed.solutions(arms.inverse[which], arms.reward_sums[which])
+    arms.n_updates[which] = 0
+
+
+@kernel
+def _learn(
+    evidence,
+    inverse,
+    reward_sums,
+    theta,
+    n_updates,
+    items,
+    contexts,
+    rewards,
+    weights,
+    start,
+):
+    """Rows from `start` on until an inverse is due to be made afresh; where to go on."""
+    work = np.empty(contexts.shape[1])
+    for row in range(start, len(items)):
+        arm, x, weight = items[row], contexts[row], weights[row]
+        packed.add_row(evidence[arm], inverse[arm], x, weight, work)
+        for i in range(len(x)):
+            reward_sums[arm, i] += weight * rewards[row] * x[i]
+        packed.times_vector(inverse[arm], reward_sums[arm], theta[arm])
+        n_updates[arm] += 1
+        if n_updates[arm] >= packed.RANK_UPDATES_BEFORE_REFRESH:
+            return row + 1
+    return len(items)
