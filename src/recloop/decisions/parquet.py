@@ -7,7 +7,6 @@ in each row, as a word of a dictionary.
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +355,3 @@ def _column(values: Any) -> Any:
     if kind is None:
         kind = np.float64 if pa.types.is_floating(values.type) else np.int64
     return values.to_numpy(zero_copy_only=False).astype(kind, copy=False)
-
-
-assert {f.name for f in fields(LoggedRewards)} == set(OF_REWARDS.values())

@@ -61,7 +61,8 @@ def reward_batch(
 ) -> Batch:
     """Rewards against the decisions and rewards that the log holds."""
     columns, results = _placed(rewards, database, names, reward_wait_s)
-    key, content = 8, ("decision", "item", "event", "value", "kind")
+    key = schema.names_of("reward").index("key")
+    content = ("decision", "item", "event", "value", "kind")
     found = database.look_up("reward", ("key", "seq", *content), "key", dict.fromkeys(columns[key]))
     known = {row[0]: (row[1], row[2:]) for row in found}
     seqs = np.zeros(len(rewards), dtype=np.int64)
@@ -135,6 +136,3 @@ def _told_apart(
             else:
                 results[row] = CONFLICT
     return Batch(table, columns, results, seqs, repeats)
-
-
-assert schema.names_of("reward")[8] == "key"
