@@ -29,7 +29,9 @@ ROOMS = {
     "threadpoolctl": ("models/", "training/", "experiment/"),
     "torch": ("models/torch_network.py",),
     "pandas": ("data/", "evaluation/frames/", "experiment/", "demo/"),
-    "pyarrow": ("data/", "evaluation/frames/", "experiment/", "demo/"),
+    "pyarrow": ("data/", "decisions/", "evaluation/frames/", "experiment/", "demo/"),
+    "apsw": ("decisions/sqlite.py",),
+    "sqlalchemy": ("decisions/postgres.py",),
     "gymnasium": ("simulators/",),
     "plotly": ("experiment/figures.py", "experiment/report.py", "demo/"),
     "pydantic": ("experiment/",),
@@ -42,7 +44,18 @@ ROOMS = {
 """Where each third party may be imported, below src/recloop; "" is everywhere."""
 
 NAME_ON_PYPI = {"yaml": "pyyaml", "sklearn": "scikit-learn"}
-HEAVY = {"numpy", "numba", "scipy", "pandas", "pyarrow", "torch", "plotly", "pydantic", "implicit"}
+HEAVY = {
+    "numpy",
+    "numba",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "torch",
+    "plotly",
+    "pydantic",
+    "implicit",
+    "apsw",
+}
 
 
 def place(file: Path) -> str:
@@ -120,7 +133,8 @@ def test_the_lock_holds_every_dependency_and_no_address():
 def test_importing_recloop_is_quick_and_loads_nothing_heavy():
     code = (
         "import sys, time; start = time.perf_counter(); import recloop, recloop.models; "
-        "import recloop.data, recloop.evaluation; took = time.perf_counter() - start; "
+        "import recloop.data, recloop.decisions, recloop.evaluation; "
+        "took = time.perf_counter() - start; "
         "import json; print(json.dumps([took, sorted(m.split('.')[0] for m in sys.modules)]))"
     )
     runs = [
@@ -215,7 +229,9 @@ def test_every_name_a_module_offers_is_there(name):
     assert [attribute for attribute in offered if not hasattr(module, attribute)] == []
 
 
-@pytest.mark.parametrize("package", ["models", "data", "evaluation", "experiment", "training"])
+@pytest.mark.parametrize(
+    "package", ["models", "data", "decisions", "evaluation", "experiment", "training"]
+)
 def test_packages_say_what_they_offer(package):
     module = importlib.import_module(f"recloop.{package}")
     assert module.__doc__

@@ -18,10 +18,10 @@ SECTIONS = {
     "Tutorials": ["tutorials/*.md"],
     "How to": ["how-to/*.md"],
     "Algorithms": ["algorithms/*.md"],
-    "Proof": ["metrics.md", "benchmarks.md", "mutation.md"],
+    "Proof": ["metrics.md", "log_format.md", "benchmarks.md", "mutation.md"],
     "The project": ["architecture.md", "conventions.md", "glossary.md"],
 }
-PACKAGES = ["models", "data", "evaluation", "training", "experiment", "testing"]
+PACKAGES = ["models", "data", "decisions", "evaluation", "training", "experiment", "testing"]
 MODULES = ["types", "errors", "utils.seeding"]
 
 

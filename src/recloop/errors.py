@@ -9,6 +9,7 @@
     ├── InvalidConfig      (ValueError)         a configuration key or value, with file and line
     ├── DamagedFile        (ValueError)         checksum, type, version or shape differs
     ├── RunFolderInUse     (FileExistsError)    the folder holds a run of another configuration
+    ├── LogUnavailable     (OSError)            the decision log cannot be read or written now
     └── MissingExtra       (ImportError)        an optional dependency is not installed
 
 Each class is also the builtin one would catch. Messages say who, what is allowed, what was got,
@@ -50,6 +51,10 @@ class DamagedFile(RecloopError, ValueError):
 
 class RunFolderInUse(RecloopError, FileExistsError):
     """The folder holds a run of another configuration."""
+
+
+class LogUnavailable(RecloopError, OSError):
+    """The decision log cannot be read or written now: locked, disk full, or its server is away."""
 
 
 class MissingExtra(RecloopError, ImportError):

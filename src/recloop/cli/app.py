@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from recloop import __version__
-from recloop.cli import data, demo, doctor, fit_world, metrics, runs, settings, worlds
+from recloop.cli import data, demo, doctor, fit_world, log, metrics, runs, settings, worlds
 from recloop.errors import RecloopError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(settings.app, name="config")
 app.add_typer(data.app, name="data")
+app.add_typer(log.app, name="log")
 
 
 @app.callback(invoke_without_command=True)

@@ -13,8 +13,20 @@ EXTRAS = {
     "tune": ["optuna"],
     "serve": ["fastapi", "uvicorn"],
     "torch": ["torch"],
+    "postgres": ["sqlalchemy", "psycopg"],
 }
-CORE = ["numpy", "scipy", "numba", "pandas", "pyarrow", "pydantic", "implicit", "plotly", "rich"]
+CORE = [
+    "numpy",
+    "scipy",
+    "numba",
+    "pandas",
+    "pyarrow",
+    "pydantic",
+    "implicit",
+    "plotly",
+    "rich",
+    "apsw",
+]
 
 
 def doctor(as_json: Json = False) -> None:
