@@ -8,7 +8,8 @@ n (n,)   weighted trials,  s (n,) weighted rewards,  t = sum n,  mean = s / n
               q(a) = w_a / sum w, with a share gamma uniform
 
 UCB1: Auer, Cesa-Bianchi and Fischer (2002), c = 2. KL-UCB: Garivier and Cappe (2011), c = 0. Exp3:
-Auer, Cesa-Bianchi, Freund and Schapire (2002), eta = gamma / number of arms. An arm that was never tried stands above all others, `NEVER_TRIED`.
+Auer, Cesa-Bianchi, Freund and Schapire (2002), eta = gamma / number of arms. An arm that was never
+tried stands above all others, `NEVER_TRIED`.
 """
 
 import numpy as np
