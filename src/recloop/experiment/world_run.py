@@ -41,9 +41,15 @@ def run_in_world(
 ) -> RunFolder:
     """Train every model in the world of `config` and judge it there; see `run_experiment`."""
     run = RunFolder.start(folder, config, "made in a world", beside=beside)
+    with run.reserved():
+        _fill(config, run, progress)
+    return run
+
+
+def _fill(config: ExperimentConfig, run: RunFolder, progress: Progress) -> None:
     if run.is_finished:
         progress.note(f"{run.path}: this run is finished; nothing was trained again.")
-        return run
+        return
     world = build_world(config.world.type, **config.world.params)
     certificate = certify(
         world,
@@ -54,7 +60,6 @@ def run_in_world(
     _train_all(config, run, world, progress)
     _keep_results(config, run, world, certificate)
     run.seal()
-    return run
 
 
 def _train_all(
