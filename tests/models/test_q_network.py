@@ -508,3 +508,12 @@ def test_the_loss_is_squared_and_of_what_was_taken_alone_unless_more_is_asked_fo
     assert not terms.asks_for_others
     assert LossTerms(negative_weight=0.1).asks_for_others
     assert LossTerms(conservative_weight=0.1).asks_for_others
+
+
+def test_a_shape_has_the_sizes_that_its_page_names():
+    shape = NetworkShape(3, 4)
+    assert (shape.embedding_dim, shape.hidden, shape.n_recent) == (32, (64,), 5)
+    assert (shape.recent_decay, shape.context_dim, shape.dueling, shape.dropout) == (
+        0.7, 0, False, 0.0,
+    )  # fmt: skip
+    assert shape.layers == [(64, 64), (64, 32)]

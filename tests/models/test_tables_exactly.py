@@ -281,6 +281,69 @@ def test_a_row_of_a_saved_table_may_end_where_the_slab_ends_and_not_behind_it():
             table.take(table.values, table.items, heads, end)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"end": np.array([0, 0], dtype=np.int32)}, "an array has another type"),
+        ({"heads": {"bucket": 1, "n_slots": 8}}, "a row lies outside the slab"),
+        ({"heads": {"n_slots": -8}}, "a row lies outside the slab"),
+        ({"items": -2}, "an item is outside -1..9"),
+        ({"items": 10}, "an item is outside -1..9"),
+    ],
+)
+def test_what_is_wrong_with_a_saved_table_is_said_to_the_letter(change, words):
+    table = QTable(1, 10, kind="hashed")
+    heads, items = table.heads.copy(), table.items.copy()
+    for name, value in change.get("heads", {}).items():
+        heads[name] = value
+    items[0, 0] = change.get("items", -1)
+    with pytest.raises(ValueError, match=r"^the table") as caught:
+        table.take(table.values, items, heads, change.get("end", table.end))
+    assert str(caught.value) == f"the table is not consistent: {words}. It was not loaded."
+
+
+def test_a_new_hashed_table_gives_out_nothing_and_begins_at_a_cache_line():
+    table = QTable(1000, 10, kind="hashed")
+    assert table.end.tolist() == [0, 0]
+    assert table.values.shape == (64, 10)
+    for _ in range(3):
+        assert table.cells.values.ctypes.data % 128 == 0
+        table._resize(table.values.shape[0] * 40)
+
+
+@pytest.mark.parametrize("kind", ["dense", "hashed"])
+@pytest.mark.parametrize("n_tables", [1, 2])
+def test_items_are_ranked_by_all_that_was_stored_over_all_visits(kind, n_tables, rng):
+    """Rows 0 to 2 were chosen in both tables, row 3 in the first only, row 4 was shown only."""
+    n_rows, n_items = 6, 9
+    rule = td.DOUBLE if n_tables == 2 else td.GREEDY
+    table = QTable(n_rows, n_items, n_tables=n_tables, kind=kind, initial=0.5)
+    steps = steps_between(rng, 120, n_rows, n_items, 1)
+    steps.rows[:, 0] = np.minimum(steps.rows[:, 0], 4)
+    steps.coins[steps.rows[:, 0] == 3] = False
+    shown = steps.rows[:, 0] == 4
+    for chosen, kept in ((False, shown), (False, steps.rows[:, 0] == 3), (True, ~shown)):
+        both = np.full(kept.sum(), True) if chosen is False and kept is not shown else None
+        part = Steps(*(array[kept] for array in steps))
+        part = part if both is None else part._replace(coins=both)
+        table.learn(part, Method(rule, EPSILON, ALPHA, chosen, n_rows))
+    prior = rng.random(n_items)
+    rows = np.array([[0, 3], [4, -1], [5, 2], [1, 4]])
+    weights = np.array([[0.5, 0.5], [1.0, 0.0], [0.25, 0.75], [0.0, 1.0]])
+    found = table.scores(rows, weights, prior)
+    visits = table.heads["visits"].reshape(n_tables, n_rows)
+    for i in range(len(rows)):
+        wanted = np.zeros(n_items)
+        for row, weight in zip(rows[i], weights[i], strict=True):
+            if weight > 0:
+                parts = [one for one in range(n_tables) if visits[one, row] > 0]
+                numbers = [one * n_rows + row for one in parts or range(n_tables)]
+                sums = [table.row(n) * (table.heads[n]["visits"] or 1.0) for n in numbers]
+                count = visits[:, row].sum() or n_tables
+                wanted += weight * (np.sum(sums, axis=0) + prior) / count
+        np.testing.assert_allclose(found[i], wanted, rtol=1e-12)
+
+
 # reading ahead
 
 
@@ -295,8 +358,9 @@ def test_touching_a_pair_reads_the_bucket_where_it_lies(kind):
     table.learn(steps, method)
     assert cells.touch(table.cells, 1, 13) > 0
     assert cells.touch(table.cells, 2, 13) == 0
-    table.learn(steps._replace(rewards=np.array([-5.0])), method)
-    assert cells.touch(table.cells, 1, 13) == 0
+    for reward in (0.0, -5.0):
+        table.learn(steps._replace(rewards=np.array([reward])), method)
+        assert cells.touch(table.cells, 1, 13) == 0
 
 
 def test_of_a_row_of_many_buckets_that_of_the_item_is_touched():
