@@ -59,6 +59,7 @@ def test_planning_is_found_to_help_where_it_does(config_file):
 def test_the_report_shows_agents_between_the_certified_lines(config_file):
     folder = run(config_file)
     page = (folder.path / "report.html").read_text()
+    assert "<th class='words'>how</th>" in page  # on the side of the words below it
     for text in ("best stationary", "best constant", "q-myopic", "optimal", "How they learned"):
         assert text in page
     assert "http" not in page.split("</script>")[-1]

@@ -57,7 +57,7 @@ def _agents(results: Row) -> str:
 
 
 def _certificate(world: Row) -> str:
-    head = "".join(f"<th>{name}</th>" for name in ("line", "rewards a session", "how"))
+    head = "<th>line</th><th>rewards a session</th><th class='words'>how</th>"
     body = "".join(
         f"<tr><td>{escape(name.replace('_', ' '))}</td><td>{line['value']:.5g}</td>"
         f"<td class='words'>{escape(line['method'])}</td></tr>"
