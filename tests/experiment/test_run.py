@@ -272,7 +272,7 @@ def test_what_a_model_gains_is_said_in_words(config_file):
 def test_the_report_is_one_file_without_addresses_to_load(config_file):
     folder = run(config_file)
     report = (folder.path / "report.html").read_text()
-    for name, side in (("how", "left"), ("control", "left"), ("verdict", "words")):
+    for name, side in (("how", "words"), ("control", "left"), ("verdict", "words")):
         assert f"<th class='{side}'>{name}</th>" in report
     body = report[report.rindex("</script></head>") :]
     assert "src=" not in body

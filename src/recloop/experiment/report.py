@@ -103,10 +103,10 @@ def _leaderboard(rows: Sequence[Row], metric: str, k: str) -> str:
     names = ("ndcg", "recall", "hit_rate", "map", "coverage", "diversity", "novelty")
     columns = [metric, *(f"{name}@{k}" for name in names)]
     columns = list(dict.fromkeys(columns))
-    head = "<th>model</th><th class='left'>how</th>"
+    head = "<th>model</th><th class='words'>how</th>"
     head += "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join(
-        f"<tr><td>{escape(row['name'])}</td><td class='left'>{escape(_how(row))}</td>"
+        f"<tr><td>{escape(row['name'])}</td><td class='words'>{escape(_how(row))}</td>"
         + "".join(_cell(row["metrics"].get(name)) for name in columns)
         + "</tr>"
         for row in sorted(rows, key=lambda row: -(row["metrics"][metric]["mean"] or 0.0))

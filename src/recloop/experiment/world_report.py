@@ -16,6 +16,7 @@ def world_report_html(results: Row, log: Sequence[Row]) -> str:
         name: line["value"] for name, line in results["world"]["lines"].items() if name != "bound"
     }
     curves = figures.learning_curves(log, "validation_session_reward", "episode")
+    curves.update_yaxes(title_text="rewards a session")
     parts = [
         _head(results),
         section("What this run says", statements_html(results["statements"])),

@@ -220,7 +220,7 @@ def world_statements(results: Row) -> list[str]:
         f"{row['name']} earns {row[METRIC]:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}] a "
         f"session, {row['share_of_optimum']:.1%} of the best policy known"
         + (
-            f", and closes {row['gap_closed']:.0%} of the gap from the best constant action."
+            _way_from_constant(row["gap_closed"])
             if row["gap_closed"] is not None and constant < 0.95 * best
             else "."
         )
@@ -232,3 +232,9 @@ def world_statements(results: Row) -> list[str]:
         for row in results["comparisons"]
     ]
     return said
+
+
+def _way_from_constant(gap_closed: float) -> str:
+    if gap_closed < 0:
+        return ", less than one and the same action forever."
+    return f", and closes {gap_closed:.0%} of the gap from the best constant action."
