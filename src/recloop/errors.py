@@ -9,6 +9,8 @@
     ├── InvalidConfig      (ValueError)         a configuration key or value, with file and line
     ├── DamagedFile        (ValueError)         checksum, type, version or shape differs
     ├── RunFolderInUse     (FileExistsError)    the folder holds a run of another configuration
+    │   └── RunFolderBusy  (FileExistsError)    another process is writing its run into the folder
+    ├── NotWritable        (OSError)            a file or folder that cannot be written
     ├── LogUnavailable     (OSError)            the decision log cannot be read or written now
     └── MissingExtra       (ImportError)        an optional dependency is not installed
 
@@ -51,6 +53,14 @@ class DamagedFile(RecloopError, ValueError):
 
 class RunFolderInUse(RecloopError, FileExistsError):
     """The folder holds a run of another configuration."""
+
+
+class RunFolderBusy(RunFolderInUse):
+    """Another process is writing its run into the folder."""
+
+
+class NotWritable(RecloopError, OSError):
+    """A file or folder cannot be written; the message names it and says why."""
 
 
 class LogUnavailable(RecloopError, OSError):

@@ -237,6 +237,35 @@ def test_certify_names_what_is_wrong(call, arguments, message):
     assert message in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "-c", "run.yaml", "-o", "run.yaml/out"], "run.yaml/out: cannot be written"),
+        (["demo", "--port", "99999"], "65535"),
+        (["demo", "--port", "0"], "equal to 1"),
+        (["metrics", "--recommended", ".", "--relevant", "."], ".: is a folder"),
+    ],
+)
+def test_what_cannot_be_is_a_sentence_and_exit_code_2(here, call, arguments, message):
+    code, _, err = call(*arguments)
+    assert code == 2
+    assert message in " ".join(err.split())
+
+
+def test_a_file_that_the_system_refuses_is_named(capsys):
+    def refused():
+        raise PermissionError(13, "Permission denied", "secret.csv")
+
+    assert outcome(refused) == 2
+    assert capsys.readouterr().err == "recloop: secret.csv: Permission denied.\n"
+
+    def nameless():
+        raise OSError("out of handles")
+
+    with pytest.raises(OSError, match="out of handles"):
+        outcome(nameless)
+
+
 def test_an_interrupt_inside_a_compiled_loop_is_an_interrupt(capsys):
     def interrupted():
         try:

@@ -10,7 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from recloop.errors import DamagedFile, InvalidConfig, InvalidData, MissingData, RunFolderInUse
+from recloop.errors import (
+    DamagedFile,
+    InvalidConfig,
+    InvalidData,
+    MissingData,
+    RunFolderBusy,
+    RunFolderInUse,
+)
 from recloop.errors import UnknownName as UnknownNameError
 from recloop.experiment import ExperimentConfig, RunFolder, load_config, run_experiment
 from recloop.experiment.evaluate import evaluate_folder
@@ -86,6 +93,29 @@ def test_two_runs_give_the_same_bytes(config_file):
 def test_another_seed_gives_other_numbers(config_file):
     one, two = run(config_file, "one"), run(config_file, "two", overrides=["seed=1"])
     assert one.metrics()["models"][2]["metrics"] != two.metrics()["models"][2]["metrics"]
+
+
+class RunsAgain(Silent):
+    """Starts the same run once more while the first is at work."""
+
+    def __init__(self, again) -> None:
+        self.again, self.said = again, ""
+
+    def begin(self, name, n_rounds):
+        with pytest.raises(RunFolderBusy) as caught:
+            self.again()
+        self.said = str(caught.value)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_two_runs_at_the_same_time_do_not_share_a_folder(config_file, beside):
+    again = RunsAgain(lambda: run(config_file, "one", beside=beside))
+    assert run(config_file, "one", progress=again, beside=beside).is_finished
+    assert again.said.endswith(
+        "one: another process is writing this run. Wait until it is done, or choose another "
+        "--output-dir."
+    )
+    assert not (config_file.parent / "one-2").exists()
 
 
 class StopsAt(Silent):
@@ -242,6 +272,8 @@ def test_what_a_model_gains_is_said_in_words(config_file):
 def test_the_report_is_one_file_without_addresses_to_load(config_file):
     folder = run(config_file)
     report = (folder.path / "report.html").read_text()
+    for name, side in (("how", "words"), ("control", "left"), ("verdict", "words")):
+        assert f"<th class='{side}'>{name}</th>" in report
     body = report[report.rindex("</script></head>") :]
     assert "src=" not in body
     assert "<link" not in body

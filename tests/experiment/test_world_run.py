@@ -59,6 +59,7 @@ def test_planning_is_found_to_help_where_it_does(config_file):
 def test_the_report_shows_agents_between_the_certified_lines(config_file):
     folder = run(config_file)
     page = (folder.path / "report.html").read_text()
+    assert "<th class='words'>how</th>" in page  # on the side of the words below it
     for text in ("best stationary", "best constant", "q-myopic", "optimal", "How they learned"):
         assert text in page
     assert "http" not in page.split("</script>")[-1]
@@ -167,3 +168,22 @@ def test_what_needs_people_of_a_data_set_says_what_the_folder_holds(config_file)
         evaluate_folder(folder.path, config_file)
     with pytest.raises(MissingData, match=words):
         OpenedRun.at(folder.path).results()
+
+
+@pytest.mark.parametrize(
+    ("gap_closed", "words"),
+    [
+        (-0.01, "50.0% of the best policy known, less than one and the same action forever."),
+        (0.0, "50.0% of the best policy known, and closes 0% of the gap from the best constant"),
+        (0.9, "50.0% of the best policy known, and closes 90% of the gap from the best constant"),
+        (None, "50.0% of the best policy known."),
+    ],
+)
+def test_an_agent_below_one_action_forever_closes_no_gap(config_file, gap_closed, words):
+    results = run(config_file).metrics()
+    for row in results["models"]:
+        row |= {"gap_closed": gap_closed, "share_of_optimum": 0.5}
+    lines = results["world"]["lines"]
+    lines["best_constant"]["value"] = 0.5 * lines["optimal"]["value"]
+    said = [one for one in world_statements(results) if " earns " in one]
+    assert any(words in one for one in said)

@@ -491,3 +491,29 @@ def test_the_layers_of_a_store_lie_in_one_row(rng):
     assert store.by_name["users"].any()
     assert store.layers.shape == (1, 4 * 3 + 3 + 3 * 2 + 2)
     assert arrays["layer_0"].any()  # a copy
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_weights_of_recent_items_have_the_precision_of_their_places(precision):
+    places = embedding_rows.place_weights(3, 0.5, precision)
+    weights = embedding_rows.recent_weights(np.array([[4, -1, 2]]), places)
+    assert (places.dtype, weights.dtype) == (precision, precision)
+    assert weights.tolist() == [pytest.approx([0.8, 0.0, 0.2])]
+
+
+def test_the_loss_is_squared_and_of_what_was_taken_alone_unless_more_is_asked_for():
+    terms = LossTerms()
+    assert (terms.kind, terms.td_weight) == ("squared", 1.0)
+    assert (terms.negative_weight, terms.conservative_weight) == (0.0, 0.0)
+    assert not terms.asks_for_others
+    assert LossTerms(negative_weight=0.1).asks_for_others
+    assert LossTerms(conservative_weight=0.1).asks_for_others
+
+
+def test_a_shape_has_the_sizes_that_its_page_names():
+    shape = NetworkShape(3, 4)
+    assert (shape.embedding_dim, shape.hidden, shape.n_recent) == (32, (64,), 5)
+    assert (shape.recent_decay, shape.context_dim, shape.dueling, shape.dropout) == (
+        0.7, 0, False, 0.0,
+    )  # fmt: skip
+    assert shape.layers == [(64, 64), (64, 32)]

@@ -6,17 +6,21 @@ import json
 import os
 import pickle
 import re
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
 
-from recloop.errors import DamagedFile, MissingData
+from recloop.errors import DamagedFile, MissingData, NotWritable
 from recloop.utils.files import (
     MANIFEST,
+    alone_in,
     atomic_write,
     checked_file,
     load_arrays,
+    make_folder,
     read_json,
     save_arrays,
     sha256_of,
@@ -54,6 +58,29 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["results.json"]
 
 
+def test_a_folder_in_the_place_of_a_file_is_named(tmp_path):
+    with pytest.raises(NotWritable, match=re.escape(f"{tmp_path}: is a folder; name a file in it")):
+        write_text(tmp_path, "new")
+    assert os.listdir(tmp_path) == []
+
+
+def test_what_the_system_refuses_is_a_sentence_that_is_an_os_error_too(tmp_path):
+    (tmp_path / "file").write_text("old")
+    inside = tmp_path / "file" / "results.json"
+    with pytest.raises(OSError, match=r"file/results\.json: cannot be written \(File exists\)"):
+        write_text(inside, "new")
+    with pytest.raises(NotWritable, match=r"file/deep: cannot be written \(Not a directory\)"):
+        make_folder(tmp_path / "file" / "deep")
+
+
+def test_our_own_errors_pass_through_a_write(tmp_path):
+    with pytest.raises(MissingData, match="no such thing"), atomic_write(tmp_path / "a") as _:
+        raise MissingData("no such thing")
+    with pytest.raises(NotWritable, match="No space left"), atomic_write(tmp_path / "a") as _:
+        raise OSError(28, "No space left on device")
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_write_goes_through_a_hidden_file_in_the_same_folder(tmp_path):
     path = tmp_path / "deep" / "er" / "results.json"
     with atomic_write(path) as temporary:
@@ -80,6 +107,39 @@ def test_the_bytes_are_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda a, b: (order.append("replace"), real_replace(a, b)))
     write_text(tmp_path / "a.txt", "x")
     assert order == ["fsync", "replace"]
+
+
+# alone_in
+
+
+def alone_elsewhere(folder):
+    """What another process is told."""
+    code = (
+        "import sys; from recloop.utils.files import alone_in\n"
+        "with alone_in(sys.argv[1]) as alone: print(alone)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+def test_one_process_at_a_time_is_alone_in_a_folder(tmp_path):
+    with alone_in(tmp_path) as alone:
+        assert alone
+        assert alone_elsewhere(tmp_path) == "False"
+    assert alone_elsewhere(tmp_path) == "True"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_process_that_was_killed_holds_nothing(tmp_path):
+    code = (
+        "import os, sys; from recloop.utils.files import alone_in\n"
+        "with alone_in(sys.argv[1]) as alone: print(alone, flush=True); os.kill(os.getpid(), 9)"
+    )
+    command = [sys.executable, "-c", code, tmp_path]
+    killed = subprocess.run(command, capture_output=True, check=False)
+    assert (killed.stdout, killed.returncode) == (b"True\n", -9)
+    with alone_in(tmp_path) as alone:
+        assert alone
 
 
 # text and JSON
@@ -216,8 +276,11 @@ def test_a_header_with_nan_is_not_written(tmp_path):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    for path in (tmp_path / "absent.npz", tmp_path):
-        with pytest.raises(MissingData, match=rf"^{re.escape(str(path))}: no such file\.$"):
+    for path, words in (
+        (tmp_path / "absent.npz", "no such file"),
+        (tmp_path, "is a folder, not a file"),
+    ):
+        with pytest.raises(MissingData, match=rf"^{re.escape(str(path))}: {words}\.$"):
             load_arrays(path)
 
 

@@ -3,12 +3,14 @@
     make mutation                                  every area of areas.toml
     make mutation ARGS="--area ranking"            one of them
     make mutation ARGS="--file src/recloop/models/td.py --show"
+    make mutation ARGS="--area loaders --sample 300 --seed 1"
 
 Numba's compiler is off, so that no cached kernel hides a change. A mutant is killed when a test
 fails, an import breaks, or the tests take five times the processor time. The survivors that no
 test could kill stand in survivors.toml with the reason. Results are kept in mutants/results.jsonl
 under the changed source: a second run tries only what is new and what survived. Exits 1 when an
-area kills less than is asked for.
+area kills less than is asked for. With --sample only so many mutants of each area are tried, drawn
+without looking at them, and the share killed is an estimate with its Wilson interval.
 """
 
 import argparse
@@ -36,6 +38,7 @@ os.environ.update(
 
 from mutants import Mutant, MutatedFile
 from runner import GRACE_S, SLOWER, Baseline, forked, measure, preload, tests_with
+from sampling import sample, wilson
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -73,10 +76,18 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--area", action="append", help="an area of areas.toml; may be repeated")
     parser.add_argument("--file", action="append", help="a source file; may be repeated")
-    parser.add_argument("--jobs", type=int, default=2, help="children at once")
+    parser.add_argument("--sample", type=_positive, metavar="N", help="try N mutants of each area")
+    parser.add_argument("--seed", type=int, default=0, help="which N; ask new tests with a new one")
+    parser.add_argument("--jobs", type=_positive, default=2, help="children at once")
     parser.add_argument("--fresh", action="store_true", help="forget earlier results")
     parser.add_argument("--show", action="store_true", help="list equivalent mutants too")
     return parser.parse_args()
+
+
+def _positive(text: str) -> int:
+    if (number := int(text)) < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, got {number}")
+    return number
 
 
 def _expanded(patterns: list[str]) -> list[str]:
@@ -91,8 +102,12 @@ def _run_area(
 ) -> bool:
     began = time.monotonic()
     sources = {file: MutatedFile(ROOT, file) for file in files}
-    n_mutants = sum(len(source.mutants) for source in sources.values())
-    print(f"{name}: {n_mutants} mutants in {len(files)} files; an unchanged run first", flush=True)
+    mutants = [mutant for source in sources.values() for mutant in source.mutants]
+    chosen = sample(mutants, options.sample, f"{name} {options.seed}")
+    whole = len(chosen) == len(mutants)
+    drawn = "" if whole else f", {len(chosen)} of them drawn with seed {options.seed}"
+    print(f"{name}: {len(mutants)} mutants in {len(files)} files{drawn}; an unchanged run first")
+    sys.stdout.flush()
     baseline = measure(ROOT, files, tests, scratch)
     if baseline.problem:
         print(f"{name}: the unchanged run went wrong: {baseline.problem}")
@@ -100,8 +115,9 @@ def _run_area(
     for test in baseline.failed:
         print(f"  fails without any change, so it judges nothing: {test}")
     preload(baseline.loaded)
-    outcomes = _outcomes(sources, baseline, _known(options.fresh), scratch, options.jobs)
-    enough = _report(name, outcomes, reasons, time.monotonic() - began, options.show)
+    known = _known(options.fresh)
+    outcomes = _outcomes(chosen, sources, baseline, known, scratch, options.jobs)
+    enough = _report(name, outcomes, reasons, time.monotonic() - began, options.show, whole)
     return enough and not baseline.failed
 
 
@@ -114,6 +130,7 @@ def _known(fresh: bool) -> dict[str, str]:
 
 
 def _outcomes(
+    mutants: list[Mutant],
     sources: dict[str, MutatedFile],
     baseline: Baseline,
     known: dict[str, str],
@@ -121,7 +138,6 @@ def _outcomes(
     jobs: int,
 ) -> list[tuple[Mutant, str]]:
     """What became of each mutant; what was killed before is not tried again."""
-    mutants = [mutant for source in sources.values() for mutant in source.mutants]
     keys = [_key(sources[mutant.file].source, mutant) for mutant in mutants]
     outcomes = {i: known[key] for i, key in enumerate(keys) if known.get(key) in (KILLED, TIMEOUT)}
     chosen = {i: _tests_for(m, baseline) for i, m in enumerate(mutants) if i not in outcomes}
@@ -163,7 +179,12 @@ def _tests_for(mutant: Mutant, baseline: Baseline) -> list[str]:
 
 
 def _report(
-    name: str, outcomes: list[tuple[Mutant, str]], reasons: list[dict], seconds: float, show: bool
+    name: str,
+    outcomes: list[tuple[Mutant, str]],
+    reasons: list[dict],
+    seconds: float,
+    show: bool,
+    whole: bool,
 ) -> bool:
     judged = [(m, _judged(m, outcome, reasons)) for m, outcome in outcomes]
     for mutant, outcome in judged:
@@ -175,7 +196,9 @@ def _report(
     for file in sorted({mutant.file for mutant, _ in judged}):
         print(f"  {_line(file, Counter(o for m, o in judged if m.file == file))}")
     total = Counter(outcome for _, outcome in judged)
-    print(f"{_line(name, total)}, {seconds:.0f} s", flush=True)
+    low, high = wilson(total[KILLED] + total[TIMEOUT], total.total() - total[EQUIVALENT])
+    estimate = "" if whole else f"; an estimate, 95 % interval {low:.1%} to {high:.1%}"
+    print(f"{_line(name, total)}, {seconds:.0f} s{estimate}", flush=True)
     return _share(total) >= ASKED
 
 

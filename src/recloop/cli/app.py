@@ -62,6 +62,11 @@ def outcome(act: Callable[[], Any]) -> int:
         return 2
     except BrokenPipeError:
         return 0
+    except OSError as error:  # a file that may not be read, a folder where a file is asked for
+        if error.filename is None:
+            raise
+        print(f"recloop: {error.filename}: {error.strerror}.", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return _interrupted()
     except SystemError as error:

@@ -13,7 +13,7 @@ from recloop.errors import MissingExtra
 
 def demo(
     run: Annotated[Path, typer.Option("--run", help="The run folder to open.")] = Path("outputs"),
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8501,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8501,
 ) -> None:
     """Open the demo over a run folder."""
     if find_spec("streamlit") is None:

@@ -32,7 +32,7 @@ def show(file: File, set_: Set = None) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of a configuration."""
-    from recloop.experiment import ExperimentConfig
+    """Print the JSON schema of a configuration, with the params of every model and world."""
+    from recloop.experiment.schema import config_schema
 
-    print(json.dumps(ExperimentConfig.model_json_schema(), indent=2))
+    print(json.dumps(config_schema(), indent=2))

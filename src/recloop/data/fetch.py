@@ -18,6 +18,7 @@ from urllib.request import urlopen
 
 from recloop.errors import DamagedFile, InvalidData, MissingData, RunFolderInUse
 from recloop.utils.checks import check_choice
+from recloop.utils.files import make_folder, writing
 from recloop.utils.names import unknown_name
 
 GROUPLENS = (
@@ -97,8 +98,11 @@ def fetch(
     if target.is_file() or (target.exists() and any(target.iterdir())):
         raise RunFolderInUse(f"{target}: is a file or not empty. Name another folder for '{name}'.")
     say(f"{name}: {known.licence}")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch:
+    make_folder(target.parent)
+    with (
+        writing(target),
+        tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as scratch,
+    ):
         archive = Path(scratch) / "archive.zip"
         _download(address or known.address, archive, timeout_s)
         _compare(archive, known.checksum if checksum is None and not address else checksum, say)

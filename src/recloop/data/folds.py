@@ -46,7 +46,9 @@ def k_folds(
     seed: int = 0,
     drops: Drops | None = None,
 ) -> Iterator[Split]:
-    """Every row tests exactly once: n_folds random parts of the rows, or of the people.
+    """Every row belongs to one test part: n_folds random parts of the rows, or of the people.
+
+    Test rows are dropped as in every split; `drops` says which.
 
     by: "rows" (leaks across people and time) or "users" (each fold tests on people that its
     training part never saw). There is no validation part.

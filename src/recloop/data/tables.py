@@ -10,8 +10,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pa_parquet
 
 from recloop.data.report import Dialect, LoadReport, opened, records
-from recloop.errors import InvalidData, MissingData
-from recloop.utils.files import atomic_write
+from recloop.errors import InvalidData
+from recloop.utils.files import atomic_write, existing_file
 from recloop.utils.names import nearest
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -32,8 +32,7 @@ def read_table(
 
     text_columns: those of a Parquet file that must be text whatever they are stored as.
     """
-    if not path.is_file():
-        raise MissingData(f"{path}: no such file.")
+    existing_file(path)
     if not path.name.endswith(".parquet"):
         return read_delimited(path, Dialect(), report)
     return report.numbered(_read_parquet(path, text_columns), path, None)

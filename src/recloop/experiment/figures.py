@@ -9,6 +9,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from recloop.evaluation.reinforcement import moving_average
+
 Row = dict[str, Any]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D1F", "#777777")
@@ -80,14 +82,16 @@ def accuracy_against(rows: Sequence[Row], metric: str, other: str) -> go.Figure:
         for index, row in enumerate(rows)
         if all((row["metrics"].get(name) or {}).get("mean") is not None for name in (metric, other))
     ]
-    places = _label_places([(across, up, row["name"]) for _, row, across, up in known])
+    names = _shared_labels([(across, up, row["name"]) for _, row, across, up in known])
+    labels = [(across, up, name) for (*_, across, up), name in zip(known, names, strict=True)]
+    places = _label_places(labels)
     figure = go.Figure()
-    for (index, row, across, upward), place in zip(known, places, strict=True):
+    for (index, row, across, upward), name, place in zip(known, names, places, strict=True):
         figure.add_scatter(
             x=[across],
             y=[upward],
             mode="markers+text",
-            text=[row["name"]],
+            text=[name],
             textposition=place,
             cliponaxis=False,
             name=row["name"],
@@ -114,16 +118,36 @@ def _roomy(values: Sequence[float], share: float) -> list[float] | None:
     return [min(values) - room, max(values) + room]
 
 
-def _label_places(points: Sequence[tuple[float, float, str]]) -> list[str]:
-    """Where each label stands beside its point (x, y, name) to cover no earlier label or point.
+def _shared_labels(points: Sequence[tuple[float, float, str]]) -> list[str]:
+    """The label of each point (x, y, name); of those in one place the first has all names."""
+    labels: list[list[str]] = []
+    at = _in_pixels(points)
+    for place, (x, y) in enumerate(at):
+        near = (
+            i for i in range(place) if labels[i] and max(abs(x - at[i][0]), abs(y - at[i][1])) < 4
+        )
+        first = next(near, None)
+        labels.append([] if first is not None else [points[place][2]])
+        if first is not None:
+            labels[first].append(points[place][2])
+    return [", ".join(names) for names in labels]
 
-    Measured on a narrow page, where it is hardest: about 300 x 300 pixels of plot.
-    """
+
+def _in_pixels(points: Sequence[tuple[float, float, str]]) -> list[tuple[float, float]]:
+    """Where points lie on a narrow page: about 300 x 300 pixels of plot."""
     if not points:
         return []
     xs, ys = [x for x, _, _ in points], [y for _, y, _ in points]
     width, height = (max(xs) - min(xs)) or 1.0, (max(ys) - min(ys)) or 1.0
-    at = [(220 * (x - min(xs)) / width, 250 * (y - min(ys)) / height) for x, y, _ in points]
+    return [(220 * (x - min(xs)) / width, 250 * (y - min(ys)) / height) for x, y, _ in points]
+
+
+def _label_places(points: Sequence[tuple[float, float, str]]) -> list[str]:
+    """Where each label stands beside its point (x, y, name) to cover no earlier label or point.
+
+    Measured on a narrow page, where it is hardest.
+    """
+    at = _in_pixels(points)
     taken = [(x - 6, x + 6, y - 6, y + 6) for x, y in at]
     places = []
     for (x, y), (_, _, name) in zip(at, points, strict=True):
@@ -147,18 +171,27 @@ def _overlap(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
 
 
 def learning_curves(log: Sequence[Row], value: str, rounds: str) -> go.Figure:
-    """`value` over training: the mean of the seeds, with a band from the lowest to the highest."""
+    """`value` over training: the mean of the seeds, with a band from the lowest to the highest.
+
+    Of more than 200 rounds each point is the mean of the last 50th part of them, and the axis says
+    of how many: single episodes are noise.
+    """
     figure = go.Figure()
+    window = 1
     names = list(dict.fromkeys(line["model"] for line in log if line.get(value) is not None))
     for index, name in enumerate(names):
         lines = [line for line in log if line["model"] == name and line.get(value) is not None]
         at = sorted({line["round"] for line in lines})
         seen = [[line[value] for line in lines if line["round"] == number] for number in at]
+        window = max(window, len(at) // 50 if len(at) > 200 else 1)
         colour = COLOURS[index % len(COLOURS)]
         if max(len(values) for values in seen) > 1:
             figure.add_scatter(
                 x=at + at[::-1],
-                y=[max(values) for values in seen] + [min(values) for values in seen][::-1],
+                y=[
+                    *moving_average([max(values) for values in seen], window),
+                    *moving_average([min(values) for values in seen], window)[::-1],
+                ],
                 fill="toself",
                 fillcolor=colour,
                 opacity=0.2,
@@ -168,13 +201,14 @@ def learning_curves(log: Sequence[Row], value: str, rounds: str) -> go.Figure:
             )
         figure.add_scatter(
             x=at,
-            y=[sum(values) / len(values) for values in seen],
+            y=moving_average([sum(values) / len(values) for values in seen], window),
             mode="lines+markers" if len(at) < 30 else "lines",
             name=name,
             line={"color": colour, "dash": ("solid", "dash", "dot", "dashdot")[index % 4]},
             marker={"symbol": SYMBOLS[index % len(SYMBOLS)]},
         )
-    return styled(figure, height=360, x_title=rounds, y_title=value.replace("_", " "))
+    said = value.replace("_", " ") + (f", mean of {window}" if window > 1 else "")
+    return styled(figure, height=360, x_title=rounds, y_title=said)
 
 
 def differences(comparisons: Sequence[Row]) -> go.Figure:

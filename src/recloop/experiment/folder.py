@@ -16,14 +16,16 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from recloop.errors import MissingData, RunFolderInUse
+from recloop.errors import MissingData, RunFolderBusy, RunFolderInUse
 from recloop.experiment.config import ExperimentConfig
 from recloop.models.registry import load_model
 from recloop.types import Interactions
 from recloop.utils.files import (
     MANIFEST,
+    alone_in,
     atomic_write,
     checked_file,
+    make_folder,
     read_json,
     sha256_of,
     write_json,
@@ -74,11 +76,22 @@ class RunFolder:
             folder._check_same_run(text, data_hash)
         else:
             folder._check_not_in_use()
-            folder.path.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.path)
             write_text(file, text)
         if not (folder.path / ENVIRONMENT).exists():
             write_json(folder.path / ENVIRONMENT, environment(data_hash))
         return folder
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Until the end, no other process reserves the folder; RunFolderBusy if one has."""
+        with alone_in(self.path) as alone:
+            if not alone:
+                raise RunFolderBusy(
+                    f"{self.path}: another process is writing this run. Wait until it is done, or "
+                    "choose another --output-dir."
+                )
+            yield
 
     def _check_not_in_use(self) -> None:
         if self.path.exists() and not self.path.is_dir():

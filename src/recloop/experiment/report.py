@@ -25,7 +25,7 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line);
          text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child { text-align: left; }
-td.words { text-align: left; white-space: normal; }
+.left, .words { text-align: left; } .words { white-space: normal; }
 th { color: var(--soft); font-weight: 600; } td small { display: block; }
 .answer { background: var(--mark); padding: .8rem 1.1rem .8rem 2.2rem; border-radius: .5rem; }
 .answer li { margin: .25rem 0; } code { font-size: .9em; }
@@ -103,9 +103,10 @@ def _leaderboard(rows: Sequence[Row], metric: str, k: str) -> str:
     names = ("ndcg", "recall", "hit_rate", "map", "coverage", "diversity", "novelty")
     columns = [metric, *(f"{name}@{k}" for name in names)]
     columns = list(dict.fromkeys(columns))
-    head = "".join(f"<th>{escape(name)}</th>" for name in ["model", "how", *columns])
+    head = "<th>model</th><th class='words'>how</th>"
+    head += "".join(f"<th>{escape(name)}</th>" for name in columns)
     body = "".join(
-        f"<tr><td>{escape(row['name'])}</td><td>{escape(_how(row))}</td>"
+        f"<tr><td>{escape(row['name'])}</td><td class='words'>{escape(_how(row))}</td>"
         + "".join(_cell(row["metrics"].get(name)) for name in columns)
         + "</tr>"
         for row in sorted(rows, key=lambda row: -(row["metrics"][metric]["mean"] or 0.0))
@@ -130,20 +131,11 @@ def _cell(value: Row | None) -> str:
 
 def _comparisons(results: Row) -> str:
     rows = results["comparisons"]
-    head = "".join(
-        f"<th>{name}</th>"
-        for name in (
-            "model",
-            "control",
-            "difference",
-            "interval",
-            "p (Holm)",
-            "better / same / worse",
-            "verdict",
-        )
-    )
+    columns = ("difference", "interval", "p (Holm)", "better / same / worse")
+    head = "<th>model</th><th class='left'>control</th>"
+    head += "".join(f"<th>{name}</th>" for name in columns) + "<th class='words'>verdict</th>"
     body = "".join(
-        f"<tr><td>{escape(row['model'])}</td><td>{escape(row['control'])}</td>"
+        f"<tr><td>{escape(row['model'])}</td><td class='left'>{escape(row['control'])}</td>"
         f"<td>{row['difference']:+.4f}</td><td>{row['ci_low']:+.4f} to {row['ci_high']:+.4f}</td>"
         f"<td>{row['p_holm']:.3g}</td><td>{row['wins']} / {row['ties']} / {row['losses']}</td>"
         f"<td class='words'>{escape(row['verdict'])}</td></tr>"

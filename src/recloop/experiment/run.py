@@ -60,11 +60,23 @@ def _run(
         return run_in_world(config, folder, beside, progress)
     prepared = prepare(config, data_dir, progress)
     run = RunFolder.start(folder, config, prepared.data_hash, beside=beside)
+    with run.reserved():
+        _fill(config, run, rows, prepared, progress)
+    return run
+
+
+def _fill(
+    config: ExperimentConfig,
+    run: RunFolder,
+    rows: list[Entry],
+    prepared: Prepared,
+    progress: Progress,
+) -> None:
     if run.is_finished:
         damaged = run.reopen_if_damaged()
         if not damaged:
             progress.note(f"{run.path}: this run is finished; nothing was trained again.")
-            return run
+            return
         progress.note(f"{run.path}: missing or changed, and made anew: {', '.join(damaged)}.")
     rows = _without_too_large(config, rows, prepared, progress)
     _keep_data(run, prepared)
@@ -79,7 +91,6 @@ def _run(
             measured.append(one.only(config.evaluation.metric))
     _keep_results(config, run, prepared, rows, measured)
     run.seal()
-    return run
 
 
 def _without_too_large(

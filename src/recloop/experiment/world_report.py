@@ -16,6 +16,7 @@ def world_report_html(results: Row, log: Sequence[Row]) -> str:
         name: line["value"] for name, line in results["world"]["lines"].items() if name != "bound"
     }
     curves = figures.learning_curves(log, "validation_session_reward", "episode")
+    curves.update_yaxes(title_text="rewards a session")
     parts = [
         _head(results),
         section("What this run says", statements_html(results["statements"])),
@@ -57,7 +58,7 @@ def _agents(results: Row) -> str:
 
 
 def _certificate(world: Row) -> str:
-    head = "".join(f"<th>{name}</th>" for name in ("line", "rewards a session", "how"))
+    head = "<th>line</th><th>rewards a session</th><th class='words'>how</th>"
     body = "".join(
         f"<tr><td>{escape(name.replace('_', ' '))}</td><td>{line['value']:.5g}</td>"
         f"<td class='words'>{escape(line['method'])}</td></tr>"

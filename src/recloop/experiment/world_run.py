@@ -41,9 +41,15 @@ def run_in_world(
 ) -> RunFolder:
     """Train every model in the world of `config` and judge it there; see `run_experiment`."""
     run = RunFolder.start(folder, config, "made in a world", beside=beside)
+    with run.reserved():
+        _fill(config, run, progress)
+    return run
+
+
+def _fill(config: ExperimentConfig, run: RunFolder, progress: Progress) -> None:
     if run.is_finished:
         progress.note(f"{run.path}: this run is finished; nothing was trained again.")
-        return run
+        return
     world = build_world(config.world.type, **config.world.params)
     certificate = certify(
         world,
@@ -54,7 +60,6 @@ def run_in_world(
     _train_all(config, run, world, progress)
     _keep_results(config, run, world, certificate)
     run.seal()
-    return run
 
 
 def _train_all(
@@ -215,7 +220,7 @@ def world_statements(results: Row) -> list[str]:
         f"{row['name']} earns {row[METRIC]:.4g} [{row['ci_low']:.4g}, {row['ci_high']:.4g}] a "
         f"session, {row['share_of_optimum']:.1%} of the best policy known"
         + (
-            f", and closes {row['gap_closed']:.0%} of the gap from the best constant action."
+            _way_from_constant(row["gap_closed"])
             if row["gap_closed"] is not None and constant < 0.95 * best
             else "."
         )
@@ -227,3 +232,9 @@ def world_statements(results: Row) -> list[str]:
         for row in results["comparisons"]
     ]
     return said
+
+
+def _way_from_constant(gap_closed: float) -> str:
+    if gap_closed < 0:
+        return ", less than one and the same action forever."
+    return f", and closes {gap_closed:.0%} of the gap from the best constant action."

@@ -49,22 +49,21 @@ def logged_steps(log: Interactions, history_length: int, reward: Reward = "one")
 
     reward: "one" gives every logged choice 1; "weight" gives it its weight.
     """
-    first = log.offsets()[log.users]
-    position = np.arange(len(log)) - first
-    lags = np.arange(1, history_length + 1)
-    source = np.arange(len(log))[:, None] - lags
-    known = position[:, None] >= lags
-    histories = np.where(known, log.items[np.where(known, source, 0)], -1)
-    next_histories = np.concatenate([log.items[:, None], histories], axis=1)[:, :history_length]
+    order = np.argsort(log.timestamps, kind="stable")
+    position = (np.arange(len(log)) - log.offsets()[log.users])[order]
+    # one array for both: what stands behind the newest item is what stood there before the step
+    windows = np.full((len(log), history_length + 1), -1, dtype=np.int64)
+    for lag in range(history_length + 1):
+        known = position >= lag
+        windows[known, lag] = log.items[order[known] - lag]
     is_last = np.append(log.users[1:] != log.users[:-1], True)[: len(log)]
     next_items = np.where(is_last, -1, np.roll(log.items, -1))
-    rewards = np.ones(len(log)) if reward == "one" else log.weights
-    order = np.argsort(log.timestamps, kind="stable")
+    rewards = np.ones(len(log)) if reward == "one" else log.weights[order]
     return LoggedSteps(
         users=log.users[order],
         items=log.items[order],
-        rewards=rewards[order],
-        histories=histories[order],
-        next_histories=next_histories[order],
+        rewards=rewards,
+        histories=windows[:, 1:],
+        next_histories=windows[:, :-1],
         next_items=next_items[order],
     )

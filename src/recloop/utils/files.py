@@ -18,7 +18,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from recloop.errors import DamagedFile, MissingData
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
+
+from recloop.errors import DamagedFile, MissingData, NotWritable, RecloopError
 
 HEADER = "header.json"
 MANIFEST = "manifest.json"
@@ -28,17 +33,69 @@ _HEX_LENGTH = 64
 
 @contextmanager
 def atomic_write(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path`; renamed onto it on success, removed on failure."""
+    """A temporary path beside `path`; renamed onto it on success, removed on failure.
+
+    NotWritable when the disk is full, the folder may not be written, `path` is a folder itself.
+    """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        raise NotWritable(f"{target}: is a folder; name a file in it.")
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            with temporary.open("rb+") as handle:
+                os.fsync(handle.fileno())
+            os.replace(temporary, target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: str | Path) -> Iterator[None]:
+    """Whatever the system refuses meanwhile becomes NotWritable, which names `path` and why."""
     try:
-        yield temporary
-        with temporary.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(temporary, target)
+        yield
+    except OSError as error:
+        if isinstance(error, RecloopError):
+            raise
+        raise NotWritable(
+            f"{path}: cannot be written ({error.strerror or error}). "
+            "Name another place, or see to its permissions and space."
+        ) from error
+
+
+def make_folder(path: str | Path) -> Path:
+    """The folder `path`, made with all above it if it is not there."""
+    folder = Path(path)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def alone_in(folder: str | Path) -> Iterator[bool]:
+    """Whether no other process is inside `alone_in` of this folder; until the end, none gets in.
+
+    The lock lies on the folder itself and ends with the process, however that ends: nothing is left
+    behind that could turn stale. Where a file system has no locks the answer is True.
+    """
+    if fcntl is None:
+        yield True
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:
+            pass
+        yield True
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -50,6 +107,15 @@ def write_text(path: str | Path, text: str) -> None:
 def write_json(path: str | Path, value: Any) -> None:
     """Write `value` as indented JSON with sorted keys; NaN is refused, None is written as null."""
     write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def existing_file(path: str | Path) -> Path:
+    """`path` if a file is there; MissingData if nothing is, or a folder."""
+    file = Path(path)
+    if not file.is_file():
+        what = "is a folder, not a file" if file.is_dir() else "no such file"
+        raise MissingData(f"{file}: {what}.")
+    return file
 
 
 def read_json(path: str | Path) -> Any:
@@ -90,9 +156,7 @@ def save_arrays(
 
 def load_arrays(path: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The header and the arrays of a file written by `save_arrays`, after checking every byte."""
-    file = Path(path)
-    if not file.is_file():
-        raise MissingData(f"{file}: no such file.")
+    file = existing_file(path)
     try:
         with file.open("rb") as handle:
             _check_digest(file, handle)

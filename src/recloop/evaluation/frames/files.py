@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from recloop.errors import InvalidData, MissingData
+from recloop.errors import InvalidData
 from recloop.evaluation.definitions import ACCURACY, Definitions
 from recloop.evaluation.frames.columns import FILE
 from recloop.evaluation.frames.scored import ScoredLists
 from recloop.evaluation.frames.scoring import score_frames
+from recloop.utils.files import existing_file
 
 IDS = ("user_id", "item_id")
 NUMBERS = ("rank", "score", "weight")
@@ -31,9 +32,7 @@ def score_files(
 
 def read_table(path: str | Path) -> pd.DataFrame:
     """The columns that scoring needs; ids as text, as they stand in the file ("NA" is an id)."""
-    file = Path(path)
-    if not file.is_file():
-        raise MissingData(f"{file}: no such file.")
+    file = existing_file(path)
     try:
         if file.suffix == ".parquet":
             frame = pd.read_parquet(file)
