@@ -3,6 +3,7 @@
 They differ in what they keep of the rows and in `exploration`; the equations stand in `counts.py`.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,9 +92,9 @@ class AbstractIndexBandit(AbstractCountBandit):
         """(B, n_items) the index of each item."""
         return for_everybody(self._index(), users)
 
+    @abstractmethod
     def _index(self) -> FloatArray:
         """(n_items,) the upper end of each interval."""
-        raise NotImplementedError
 
     def exploration(
         self,
