@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 Split = Literal["temporal", "leave_last", "per_user_ratio", "random", "user_disjoint"]
 Mode = Literal["logged", "simulated", "both"]
+TrainingMode = Literal["logged", "simulated", "both", "stream"]
 BASELINES = ("random", "popular", "item_knn", "ease", "als", "markov")
 
 
@@ -61,9 +62,12 @@ class WorldSection(Section):
 class TrainingSection(Section):
     """How long, how often to look, when to stop."""
 
-    mode: Mode = Field(
-        default="both", description="Learn from the log, in a fitted world, or one each."
+    mode: TrainingMode = Field(
+        default="both",
+        description="Learn from the log, in a fitted world, or one each; stream: online, one "
+        "visitor at a time, from a world, a labelled table or a decision log.",
     )
+    n_steps: int = Field(default=20_000, ge=1, description="Visitors of a stream at most.")
     n_episodes: int = Field(default=1000, ge=1, description="Episodes in a world.")
     passes: int = Field(default=1, ge=1, description="Passes over the log.")
     sessions_per_episode: int = Field(default=64, ge=1)

@@ -16,6 +16,7 @@ from recloop.experiment.per_user import per_user_file
 from recloop.experiment.prepare import Prepared, prepare
 from recloop.experiment.report import report_html
 from recloop.experiment.results import statements
+from recloop.experiment.stream_run import run_stream
 from recloop.experiment.training import Progress, Silent, Trainer
 from recloop.experiment.world_run import run_in_world
 from recloop.models import EASERecommender
@@ -53,6 +54,8 @@ def run_experiment(
 def _run(
     config: ExperimentConfig, folder: Path, data_dir: Path, beside: bool, progress: Progress
 ) -> RunFolder:
+    if config.training.mode == "stream":
+        return run_stream(config, folder, beside, progress)
     rows = entries(config)
     if taken := name_taken_twice(rows):
         raise InvalidConfig(taken.words)

@@ -1,0 +1,67 @@
+"""Labelled sets as bandit problems: contexts and classes from one table.
+
+A table (CSV, TSV or Parquet, also compressed) with a column of labels and columns of numbers; other
+columns of text are left out and named. Numbers are standardised and follow a first column of ones.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from recloop.data.ids import sorted_ids
+from recloop.data.report import LoadReport
+from recloop.data.tables import read_table
+from recloop.errors import InvalidData
+from recloop.types import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class LabelledSet:
+    """contexts (n, 1 + D), labels (n,) in codes of `classes`, and what was left out."""
+
+    contexts: FloatArray
+    labels: IntArray
+    classes: list[str]
+    columns: list[str]
+    left_out: list[str]
+
+
+def read_labelled(path: str | Path, label: str = "label") -> LabelledSet:
+    """The set of a table whose column `label` holds the classes."""
+    frame = read_table(Path(path), LoadReport())
+    if label not in frame.columns:
+        raise InvalidData(
+            f"{path}: has no column '{label}'; its columns are {', '.join(frame.columns)}. Name "
+            "the column of the classes 'label'."
+        )
+    texts = frame[label].astype(str).to_numpy(dtype=object)
+    classes = sorted_ids(pd.unique(texts).tolist())
+    number = {name: code for code, name in enumerate(classes)}
+    columns, left_out, values = [], [], []
+    for name in frame.columns.drop(label):
+        numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
+        if np.isnan(numbers).all():
+            left_out.append(str(name))
+            continue
+        if not np.isfinite(numbers).all():
+            row = int(np.flatnonzero(~np.isfinite(numbers))[0])
+            raise InvalidData(
+                f"{path}: row {row + 2}, column '{name}': needs a finite number, got "
+                f"{frame[name].iloc[row]!r}."
+            )
+        columns.append(str(name))
+        values.append(numbers)
+    if not columns:
+        raise InvalidData(f"{path}: has no column of numbers beside '{label}'.")
+    table = np.column_stack(values)
+    spread = table.std(axis=0)
+    table = (table - table.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    return LabelledSet(
+        contexts=np.column_stack([np.ones(len(table)), table]),
+        labels=np.array([number[text] for text in texts], dtype=np.int64),
+        classes=classes,
+        columns=columns,
+        left_out=left_out,
+    )

@@ -1,0 +1,249 @@
+"""Online learning, one visitor at a time: choose, be answered, learn, and count what was earned.
+
+    WorldStream            a world answers whatever is shown
+    ClassificationStream   a labelled set: items are classes, 1 for the right one (Dudik et al. 2011)
+    ReplayStream           a log answers where the model would have shown what was shown
+
+Replay (Li, Chu, Langford and Wang 2011) keeps a row when the model's choice is the logged item, and
+only such rows earn and teach. Where the log was uniform that is unbiased for what the model would
+earn online. Where it was not, a match is kept with probability c / p(shown), c the smallest logged
+propensity, so that kept rows are as if the log had been uniform.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from recloop.errors import InvalidData, InvalidParameter
+from recloop.simulators.base import AbstractWorld
+from recloop.training.fold import contexts_for
+from recloop.types import FloatArray, IntArray, LoggedDecisions, Transitions
+from recloop.utils.checks import check_codes, check_count, check_finite
+from recloop.utils.seeding import stream
+
+
+@dataclass(frozen=True)
+class StreamResult:
+    """What a model earned while it learned.
+
+    rewards (T,): of the rows that counted. regrets (T,): what the best choice would have earned
+    more on average, NaN where nobody knows. items (T,): what was shown. propensities (T,): how
+    likely it was. n_offered: rows that the stream had.
+    """
+
+    rewards: FloatArray
+    regrets: FloatArray
+    items: IntArray
+    propensities: FloatArray
+    n_offered: int
+
+    @property
+    def mean(self) -> float:
+        """Reward per row that counted; NaN without any."""
+        return float(self.rewards.mean()) if len(self.rewards) else float("nan")
+
+    @property
+    def acceptance(self) -> float:
+        """The share of rows that counted."""
+        return len(self.rewards) / max(self.n_offered, 1)
+
+
+class AbstractStream(ABC):
+    """A source of visitors for models of its sizes."""
+
+    n_users: int
+    n_items: int
+    context_dim: int
+    """The width of the context; 0 for none."""
+
+    @abstractmethod
+    def run(self, model: Any, seed: int = 0) -> StreamResult:
+        """Let `model` choose, and learn after every answer; its order of visitors is the seed's."""
+
+
+@dataclass
+class WorldStream(AbstractStream):
+    """`n_steps` visitors of a world, each from a new session of the same length as the world's."""
+
+    world: AbstractWorld
+    n_steps: int = 10_000
+
+    def __post_init__(self) -> None:
+        self.n_steps = check_count("WorldStream", "n_steps", self.n_steps)
+        if self.world.slate_size != 1:
+            raise InvalidParameter(
+                f"WorldStream: the world shows slates of {self.world.slate_size}; a stream shows "
+                "one item at a time. Use a world with slates of one."
+            )
+        self.n_users, self.n_items = self.world.n_users, self.world.n_items
+        self.context_dim = self.world.n_observed
+
+    def run(self, model: Any, seed: int = 0) -> StreamResult:
+        world, rng = self.world, stream(seed, "world stream")
+        everyone = rng.integers(world.n_users, size=self.n_steps)
+        found = _Collected(self.n_steps)
+        over = True
+        for step in range(self.n_steps):
+            if over:
+                world.reset(everyone[step : step + 1], rng)
+            expected = world.expected_rewards(world.state, world.users)[0]
+            hidden = np.flatnonzero(~world.availability(world.state)[0]) if hasattr(
+                world, "availability"
+            ) else ()  # fmt: skip
+            context = world.observations if _takes(model, self.context_dim) else None
+            users = world.users
+            drawn = model.choose_batch(users, 1, context=context, exclude=[hidden])
+            item = drawn.items[:, 0]
+            reward, left, truncated = world.step(item)
+            found.add(
+                reward[0], expected.max() - expected[item[0]], item[0], drawn.propensities[0, 0]
+            )
+            model.update_batch(_one(users, item, reward, context, drawn.propensities[:, 0]))
+            over = bool(left[0] or truncated[0])
+        return found.result(self.n_steps)
+
+
+@dataclass
+class ClassificationStream(AbstractStream):
+    """A labelled set as a bandit problem, in an order drawn from the seed.
+
+    contexts (n, D): numbers; labels (n,): classes 0..K-1. n_rows: how many rows at most.
+    """
+
+    contexts: FloatArray
+    labels: IntArray
+    n_rows: int | None = None
+
+    def __post_init__(self) -> None:
+        self.contexts = check_finite("ClassificationStream", "contexts", self.contexts)
+        labels = np.asarray(self.labels)
+        if self.contexts.ndim != 2 or labels.shape != (len(self.contexts),) or len(labels) == 0:
+            raise InvalidData(
+                "ClassificationStream: needs contexts (n, D) and a label for each of them, got "
+                f"{self.contexts.shape} and {labels.shape}."
+            )
+        self.n_items = int(labels.max()) + 1
+        self.labels = check_codes("ClassificationStream", "labels", labels, self.n_items)
+        self.n_users, self.context_dim = 1, self.contexts.shape[1]
+
+    def run(self, model: Any, seed: int = 0) -> StreamResult:
+        order = stream(seed, "classification stream").permutation(len(self.labels))
+        order = order[: self.n_rows]
+        found, nobody = _Collected(len(order)), np.zeros(1, dtype=np.int64)
+        takes = _takes(model, self.context_dim)
+        for row in order:
+            context = self.contexts[row : row + 1] if takes else None
+            drawn = model.choose_batch(nobody, 1, context=context)
+            item = drawn.items[:, 0]
+            reward = (item == self.labels[row]).astype(np.float64)
+            found.add(reward[0], 1.0 - reward[0], item[0], drawn.propensities[0, 0])
+            model.update_batch(_one(nobody, item, reward, context, drawn.propensities[:, 0]))
+        return found.result(len(order))
+
+
+@dataclass
+class ReplayStream(AbstractStream):
+    """A log of single items; the seed decides draws of the model and which matches are kept.
+
+    decisions: each of one slot with a known reward; others are left out and counted in `n_skipped`.
+    """
+
+    decisions: LoggedDecisions
+    n_users: int
+    n_items: int
+
+    def __post_init__(self) -> None:
+        log = self.decisions
+        rewards = np.full(len(log.items), np.nan) if log.rewards is None else log.rewards
+        single = (log.sizes == 1) & log.activated
+        usable = np.flatnonzero(single)
+        usable = usable[np.isfinite(rewards[log.offsets[usable]])]
+        self.n_skipped = len(log) - len(usable)
+        if len(usable) == 0:
+            raise InvalidData(
+                "ReplayStream: none of the decisions has one slot and a known reward. Join the "
+                "rewards when reading the log; replay cannot use slates of several items."
+            )
+        self.decisions = log.rows(usable)
+        check_codes("ReplayStream", "users of the log", self.decisions.users, self.n_users)
+        check_codes("ReplayStream", "items of the log", self.decisions.items, self.n_items)
+        self.context_dim = 0 if log.contexts is None else log.contexts.shape[1]
+
+    def run(self, model: Any, seed: int = 0) -> StreamResult:
+        log = self.decisions
+        assert log.rewards is not None  # what is usable has rewards
+        keep = stream(seed, "replay stream").random(len(log))
+        kept_share = log.propensities.min() / log.propensities
+        contexts, found = contexts_for(model, log), _Collected(len(log))
+        for row in range(len(log)):
+            context = None if contexts is None else contexts[row : row + 1]
+            users = log.users[row : row + 1]
+            closed = _not_offered(log, row, self.n_items)
+            drawn = model.choose_batch(users, 1, context=context, exclude=[closed])
+            item = log.items[row : row + 1]
+            if drawn.items[0, 0] != item[0] or keep[row] >= kept_share[row]:
+                continue
+            reward = log.rewards[row : row + 1]
+            found.add(reward[0], np.nan, item[0], drawn.propensities[0, 0])
+            model.update_batch(_one(users, item, reward, context, log.propensities[row : row + 1]))
+        return found.result(len(log))
+
+
+def _not_offered(log: LoggedDecisions, row: int, n_items: int) -> IntArray:
+    """The items that could not be shown in decision `row`."""
+    closed = np.zeros(n_items, dtype=np.bool_)
+    if log.candidates is not None:
+        lists = log.candidates
+        offered = lists.values[lists.offsets[row] : lists.offsets[row + 1]]
+        if len(offered):
+            closed[:] = True
+            closed[offered] = False
+    if log.excluded is not None:
+        lists = log.excluded
+        closed[lists.values[lists.offsets[row] : lists.offsets[row + 1]]] = True
+    return np.flatnonzero(closed)
+
+
+def _takes(model: Any, width: int) -> bool:
+    return width > 0 and getattr(model, "context_dim", 0) == width
+
+
+def _one(
+    users: IntArray,
+    items: IntArray,
+    rewards: FloatArray,
+    context: FloatArray | None,
+    propensities: FloatArray,
+) -> Transitions:
+    """One row to learn from; nothing follows it."""
+    return Transitions(
+        users=users,
+        items=items,
+        rewards=rewards,
+        discounts=np.zeros(1),
+        contexts=context,
+        propensities=propensities,
+    )
+
+
+class _Collected:
+    """Rows that counted, one after another."""
+
+    def __init__(self, most: int) -> None:
+        self._numbers = np.empty((most, 3))
+        self._items = np.empty(most, dtype=np.int64)
+        self._n = 0
+
+    def add(self, reward: float, regret: float, item: int, propensity: float) -> None:
+        self._numbers[self._n] = reward, regret, propensity
+        self._items[self._n] = item
+        self._n += 1
+
+    def result(self, n_offered: int) -> StreamResult:
+        numbers, n = self._numbers[: self._n], self._n
+        return StreamResult(
+            numbers[:, 0].copy(), numbers[:, 1].copy(), self._items[:n].copy(),
+            numbers[:, 2].copy(), n_offered,
+        )  # fmt: skip
