@@ -16,6 +16,7 @@ from recloop.simulators.environments import WorldEnv, make_env, make_vector_env
 MADE = [
     *((name, {}) for name in sorted(WORLDS)),
     ("preference", {"slate_size": 3, "position_bias": 1.0, "drift": 0.1}),
+    ("preference", {"slate_size": 2, "again": 0.2, "click_rate": 0.6}),
     ("bait_trap", {"slate_size": 1}),
     ("boredom", {"slate_size": 1, "n_items": 30, "n_topics": 3, "influence": 0.3}),
     ("boredom", {"boredom": "away", "n_items": 60}),
