@@ -284,7 +284,8 @@ def main() -> None:
         pythons |= {"peer one": python, "peer batch": python}
     print(
         f"{N_PEOPLE} people at a time, one thread, {arguments.seeds} seeds, "
-        f"{arguments.seconds:g} s each; Python {platform.python_version()}, numpy {np.__version__}, {platform.machine()}"
+        f"{arguments.seconds:g} s each; Python {platform.python_version()}, "
+        f"numpy {np.__version__}, {platform.machine()}"
     )
     results = {name: compare(name, pythons, arguments) for name in arguments.worlds}
     if arguments.json:

@@ -81,6 +81,7 @@ class PreferenceWorld(AbstractWorld):
         return cls(drawn_preferences(**settings))
 
     def _set_up(self, params: PreferenceParams) -> None:
+        check_count("PreferenceWorld", "slate_size", params.slate_size)
         check_between("PreferenceWorld", "floor", params.floor, 0.0, 1.0)
         check_between("PreferenceWorld", "ceiling", params.ceiling, params.floor, 1.0)
         check_between("PreferenceWorld", "position_bias", params.position_bias, 0.0, 10.0)
@@ -200,7 +201,10 @@ class PreferenceWorld(AbstractWorld):
 
 
 def _checked(lengths: FloatArray) -> FloatArray:
-    lengths = np.asarray(lengths, dtype=np.float64)
+    try:
+        lengths = np.asarray(lengths, dtype=np.float64)
+    except (TypeError, ValueError):
+        lengths = np.empty((0, 0))
     is_distribution = (
         lengths.ndim == 1 and bool((lengths >= 0).all()) and abs(lengths.sum() - 1.0) < 1e-6
     )
@@ -232,6 +236,8 @@ def drawn_preferences(
     for name, value in (("n_users", n_users), ("n_items", n_items), ("n_factors", n_factors)):
         check_count("drawn_preferences", name, value)
     check_between("drawn_preferences", "click_rate", click_rate, 0.0, 1.0)
+    check_between("drawn_preferences", "taste", taste, 0.0, 100.0)
+    check_between("drawn_preferences", "skew", skew, -1.0, 1.0)
     rng = stream(seed, "preference world")
     people = rng.standard_normal((n_users, n_factors))
     items = rng.standard_normal((n_items, n_factors)) * (taste / np.sqrt(n_factors))
