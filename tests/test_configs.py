@@ -6,6 +6,9 @@ import pytest
 
 from recloop.experiment import load_config, run_experiment
 from recloop.experiment.build import entries
+from recloop.models.registry import model_class
+from recloop.simulators import WORLDS
+from recloop.simulators.build import build_world
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 LEADERBOARD = {"random", "popular", "item_knn", "ease", "als", "markov"}
@@ -53,3 +56,38 @@ def test_movielens_meets_the_reference_figures(real_data, tmp_path):
     assert found["dqn"]["mean"] >= 0.095
     assert found["bandit"]["mean"] >= 0.095
     assert found["ease"]["n"] == 940
+
+
+IN_WORLDS = sorted((Path(__file__).parents[1] / "configs" / "worlds").glob("*.yaml"))
+
+
+def test_every_world_has_a_configuration():
+    assert {load_config(path).world.type for path in IN_WORLDS} == set(WORLDS)
+
+
+@pytest.mark.parametrize("path", IN_WORLDS, ids=lambda path: path.stem)
+def test_a_configuration_of_a_world_builds_it_and_agents_that_see_what_is_shown(path):
+    config = load_config(path)
+    world = build_world(config.world.type, **config.world.params)
+    for section in config.models:
+        model = model_class(section.type)(world.n_users, world.n_items, **section.params)
+        assert model.n_observed in (0, world.n_observed), section.name
+        assert set(section.controls) <= {other.name for other in config.models}
+    assert any(section.controls for section in config.models)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", IN_WORLDS, ids=lambda path: path.stem)
+def test_a_configuration_of_a_world_runs_on_a_tiny_setting(path, tmp_path):
+    small = [
+        "training.n_seeds=1",
+        "training.n_episodes=2",
+        "training.eval_freq=2",
+        "world.n_sessions=10",
+        "evaluation.n_resamples=100",
+    ]
+    config = load_config(path, small)
+    models = [section.model_copy(update={"n_episodes": None}) for section in config.models]
+    config = config.model_copy(update={"models": models})
+    results = run_experiment(config, tmp_path / "out").metrics()
+    assert len(results["models"]) == len(config.models)

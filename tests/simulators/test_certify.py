@@ -120,5 +120,10 @@ def test_a_certificate_is_the_same_every_time_and_can_be_written_down():
 def test_an_interval_is_that_of_the_mean():
     mean, low, high = interval_of(np.array([1.0, 3.0]))
     assert mean == 2.0
-    assert high - mean == pytest.approx(1.959963984540054 * np.sqrt(2) / np.sqrt(2))
+    assert high - mean == pytest.approx(12.7062, abs=1e-4)  # Student's, one degree of freedom
+    many = np.tile([1.0, 3.0], 50_000)
+    mean, low, high = interval_of(many)
+    assert high - mean == pytest.approx(1.95998 / np.sqrt(100_000), rel=1e-4)
+    assert interval_of(np.array([2.0])) == (2.0, 2.0, 2.0)
+    mean, low, high = interval_of(np.array([1.0, 3.0]))
     assert low == pytest.approx(4.0 - high)

@@ -2,20 +2,26 @@
 
 import subprocess
 import sys
+from inspect import signature
 
 import gymnasium
+import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from recloop.errors import InvalidParameter, UnknownName
 from recloop.simulators import WORLDS
-from recloop.simulators.build import build_world
+from recloop.simulators.build import build_world, world_class
+from recloop.simulators.certify import certify
 from recloop.simulators.environments import WorldEnv, make_env, make_vector_env
+from recloop.simulators.preference import drawn_preferences
+from recloop.simulators.replay import drawn_log
 
 MADE = [
     *((name, {}) for name in sorted(WORLDS)),
     ("preference", {"slate_size": 3, "position_bias": 1.0, "drift": 0.1}),
+    ("preference", {"slate_size": 2, "again": 0.2, "click_rate": 0.6}),
     ("bait_trap", {"slate_size": 1}),
     ("boredom", {"slate_size": 1, "n_items": 30, "n_topics": 3, "influence": 0.3}),
     ("boredom", {"boredom": "away", "n_items": 60}),
@@ -147,6 +153,54 @@ print(digest.hexdigest())
         for seed in ("1", "2")
     }
     assert len(found) == 1
+
+
+SMALL = [
+    *((name, {"n_users": 1}) for name in sorted(WORLDS)),
+    ("boredom", {"n_items": 1, "slate_size": 1}),
+    ("interest", {"n_items": 1, "slate_size": 1}),
+    ("preference", {"n_items": 1}),
+    ("replay", {"n_items": 1}),
+    ("bait_trap", {"n_items": 2, "slate_size": 2, "horizon": 2}),
+    ("retention", {"n_items": 2, "n_levels": 2, "horizon": 2}),
+]
+
+
+@pytest.mark.parametrize(("name", "given"), SMALL)
+@pytest.mark.filterwarnings("error")
+def test_the_smallest_worlds_are_whole_ones(name, given):
+    env = make_env(name, **given)
+    check_env(env, skip_render_check=True)
+    card = certify(env.world, n_sessions=5).card()
+    assert "best_stationary" in card
+    assert "nan" not in card.replace("dynamic", "")
+
+
+@pytest.mark.parametrize(("name", "given"), [(n, g) for n, g in MADE if "horizon" not in g])
+def test_a_session_of_one_step_is_cut_off_by_it(name, given):
+    if not accepts_horizon(name):
+        pytest.skip("as long as its log")
+    env = make_env(name, **given, horizon=1)
+    env.reset(seed=0)
+    _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+    assert np.isfinite(reward)
+    assert truncated != terminated
+
+
+def dials():
+    for name in sorted(WORLDS):
+        made = world_class(name)
+        drawn = {"preference": drawn_preferences, "replay": drawn_log}.get(name, made.Params)
+        for dial, parameter in signature(drawn).parameters.items():
+            if isinstance(parameter.default, float):
+                yield name, dial
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), "a lot", None])
+@pytest.mark.parametrize(("name", "dial"), list(dials()))
+def test_every_dial_wants_a_number_and_is_named(name, dial, wrong):
+    with pytest.raises(InvalidParameter, match=rf": {dial} must be .*got {wrong!r}"):
+        build_world(name, **{dial: wrong})
 
 
 def test_unknown_worlds_and_settings_are_named():

@@ -47,6 +47,21 @@ def test_popularity_has_the_curve_that_was_asked_for():
     assert found.mean() == pytest.approx(0.3)
 
 
+def test_clicks_have_the_curve_of_the_popularity():
+    # nobody has a taste of their own: 10,000 clicks or not for each item, a million together
+    params = drawn_preferences(n_users=1, n_items=100, click_rate=0.3, taste=0.0, skew=0.2, seed=1)
+    world = begun(PreferenceWorld(params), N)
+    shown = np.arange(N) % 100
+    clicks, _, _ = world.step(shown)
+    found = np.bincount(shown, clicks) / (N / 100)
+    ranks = np.log(np.arange(1.0, 101.0))
+    curve = 0.3 + 0.2 * (ranks.mean() - ranks) / ranks[-1]
+    asked = np.empty(100)
+    asked[np.argsort(-params.popularity)] = curve
+    for one, wanted in zip(found, asked, strict=True):
+        within(one, wanted, N // 100)
+
+
 def test_tastes_drift_by_the_step_that_was_asked_for_and_never_by_what_is_shown():
     params = drawn_preferences(n_users=1, n_factors=4, drift=0.05, horizon=100)
     worlds = [begun(PreferenceWorld(params), 5000) for _ in range(2)]

@@ -7,6 +7,7 @@ import pytest
 
 from recloop.errors import InvalidParameter
 from recloop.simulators import PreferenceWorld
+from recloop.simulators.certify import certify
 from recloop.simulators.preference import PreferenceParams
 from recloop.testing import chi_square_p_value
 from recloop.types import World
@@ -80,6 +81,7 @@ def test_all_chance_comes_from_the_generator_that_was_given():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
+        ({"again": 1.5}, "again must be between 0 and 1, got 1.5."),
         ({"floor": -0.1}, "floor must be between 0 and 1, got -0.1."),
         ({"ceiling": 1.1}, "ceiling must be between 0.001 and 1, got 1.1."),
         ({"floor": 0.6, "ceiling": 0.5}, "ceiling must be between 0.6 and 1, got 0.5."),
@@ -154,3 +156,33 @@ def test_leaving_shortens_the_bound_and_takes_the_table_away():
 def test_lengths_that_are_no_distribution_are_refused(lengths):
     with pytest.raises(InvalidParameter, match=r"lengths must be probabilities of 1, 2, \.\.\."):
         _world(lengths=np.array(lengths))
+
+
+# Memory of what was clicked
+
+
+@pytest.mark.parametrize("again", [0.0, 0.5])
+def test_what_was_clicked_is_liked_as_much_less_for_the_rest_of_the_session(again, rng):
+    world = _world(again=again, horizon=9, ceiling=1.0)  # person 0 surely clicks item 1
+    world.reset(np.array([0, 0]), rng)
+    before = world.expected_rewards(world.state, world.users)
+    world.step(np.array([1, 2]))
+    after = world.expected_rewards(world.state, world.users)
+    assert after[0].tolist() == [before[0, 0], again * before[0, 1], before[0, 2]]
+    world.reset(np.array([0]), rng)
+    assert world.expected_rewards(world.state, world.users).tolist() == before[:1].tolist()
+
+
+def test_clicks_come_as_often_as_the_memory_leaves(rng):
+    world = _world(again=0.3, horizon=9, ceiling=1.0)
+    world.reset(np.zeros(40_000, dtype=np.int64), rng)
+    world.step(np.ones(40_000, dtype=np.int64))
+    clicks, _, _ = world.step(np.ones(40_000, dtype=np.int64))
+    assert abs(clicks.mean() - 0.3) < 4.5 * (0.21 / 40_000) ** 0.5  # 1 false alarm in 100,000
+
+
+def test_a_memory_takes_the_table_away_and_keeps_the_bound(rng):
+    world = _world(again=0.0, horizon=3)
+    assert world.finite(0) is None
+    lines = certify(world, n_sessions=400).lines
+    assert lines["optimal"].high < lines["bound"].value

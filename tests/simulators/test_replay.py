@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recloop.errors import InvalidParameter
-from recloop.simulators.certify import certify
+from recloop.simulators.certify import certify, interval_of, play, spread_users
 from recloop.simulators.replay import ReplayParams, ReplayWorld, drawn_log, replayed
 from recloop.utils.seeding import stream
 
@@ -203,6 +203,27 @@ def test_certificates_play_and_hindsight_is_the_bound():
     assert lines["best_constant"].value == lines["myopic"].value
     earned = made.expected_rewards(made.state, made.users)[0].max() * 100
     assert lines["myopic"].value == pytest.approx(earned)
+
+
+@pytest.mark.parametrize("mode", ["replay", "weighted"])
+def test_the_intervals_of_a_certificate_hold_the_chance_that_is_in_the_log(mode):
+    n_logs, n_people, n_rows, n_items, rate = 300, 30, 40, 4, 0.3
+    held = 0
+    for seed in range(n_logs):
+        rng = stream(seed, "logs")
+        items = rng.integers(n_items, size=n_people * n_rows)
+        rewards = (rng.random(len(items)) < rate).astype(np.float64)
+        users = np.arange(len(items)) % n_people
+        log = ReplayParams(users, items, rewards, np.full(len(items), 1 / n_items), n_items,
+                           mode=mode)  # fmt: skip
+        world = ReplayWorld(log)
+        everybody = spread_users(world, 1000)
+        assert len(everybody) == n_people
+        first = play(world, lambda at: np.zeros((len(at.users), 1), dtype=np.int64), everybody, rng)
+        _, low, high = interval_of(first)
+        held += low <= n_rows * rate * (1.0 if mode == "weighted" else 1 / n_items) <= high
+    # 95 % of 300: below 270 once in 10,000
+    assert held >= 270
 
 
 @pytest.mark.parametrize(

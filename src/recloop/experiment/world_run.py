@@ -199,10 +199,10 @@ def _compared(config: ExperimentConfig, values: dict[str, FloatArray]) -> list[R
 def world_statements(results: Row) -> list[str]:
     """What the numbers support, in words; "no benefit" where there is none."""
     world, lines = results["world"], results["world"]["lines"]
+    headroom = np.inf if world["headroom"] is None else world["headroom"]
     said = [
-        f"In the world {world['world']}, the best that is known earns {world['headroom']:.2f} "
-        "times what greed earns"
-        + (": planning gains nothing here." if world["headroom"] <= 1.01 else ".")
+        f"In the world {world['world']}, the best that is known earns {headroom:.2f} "
+        "times what greed earns" + (": planning gains nothing here." if headroom <= 1.01 else ".")
     ]
     constant, best = lines["best_constant"]["value"], lines["best_stationary"]["value"]
     if constant >= 0.95 * best:

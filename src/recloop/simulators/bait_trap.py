@@ -68,6 +68,8 @@ class BaitTrapWorld(AbstractWorld):
         check_count(owner, "n_items", params.n_items, least=2)
         check_count(owner, "n_levels", params.n_levels, least=2)
         check_count(owner, "bait_cost", params.bait_cost)
+        check_count(owner, "slate_size", params.slate_size)
+        check_between(owner, "appeal", params.appeal, 0.0, 100.0)
         check_between(owner, "no_click", params.no_click, 0.0, 1.0, low_open=True, high_open=True)
         self.n_users, self.n_items = params.n_users, params.n_items
         self.slate_size, self.horizon = params.slate_size, params.horizon

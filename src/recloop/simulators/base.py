@@ -12,7 +12,7 @@ have `terminated` it.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ from recloop.errors import InvalidParameter
 from recloop.simulators.draws import Draws, Keys, session_keys
 from recloop.simulators.finite import FiniteModel
 from recloop.types import BoolArray, FloatArray, IntArray
-from recloop.utils.checks import check_codes, check_count
+from recloop.utils.checks import check_codes, check_count, check_real
 from recloop.utils.topk import top_k
 
 Policy = Callable[["AbstractWorld"], IntArray]
@@ -54,6 +54,9 @@ class AbstractWorld(ABC):
     n_draws: int
     """How many draws a step takes at most; `start` may take as many."""
 
+    sessions_repeat: ClassVar[bool] = False
+    """Whether another session of a person says nothing new: chance is then between people only."""
+
     Params: ClassVar[type]
     """What a world of this kind is made of: a frozen dataclass."""
 
@@ -66,6 +69,7 @@ class AbstractWorld(ABC):
         self.n_steps: IntArray = np.empty(0, dtype=np.int64)  # (B,) steps of each session so far
         self.slot_rewards: FloatArray = np.empty((0, 1))  # (B, k) of the last step
         self._keys: Keys = np.empty(0, dtype=np.uint64)
+        self._check_numbers()
         self._set_up(params)
         self._check_sizes()
 
@@ -186,6 +190,12 @@ class AbstractWorld(ABC):
             )
         least = 0 if self.slate_size == 1 else -1
         return check_codes(owner, "items", slates, self.n_items, least=least)
+
+    def _check_numbers(self) -> None:
+        """Dials without a range of their own are finite numbers all the same."""
+        for each in fields(self.Params) if is_dataclass(self.params) else ():
+            if each.type in (float, "float"):
+                check_real(type(self).__name__, each.name, getattr(self.params, each.name))
 
     def _check_sizes(self) -> None:
         owner = type(self).__name__

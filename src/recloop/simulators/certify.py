@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from recloop.simulators.base import (
     AbstractWorld,
@@ -29,14 +30,12 @@ from recloop.simulators.finite import (
     value_of_random,
 )
 from recloop.types import FloatArray, IntArray
-from recloop.utils.checks import check_between, check_count
+from recloop.utils.checks import check_between, check_count, finite_or_none
 from recloop.utils.seeding import stream
 
 LINES = ("random", "best_constant", "myopic", "best_stationary", "optimal")
 MOST_PEOPLE = 200
 """People whose tables are solved one by one; of more, evenly spread ones."""
-
-Z95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
@@ -70,12 +69,13 @@ class Certificate:
 
     @property
     def headroom(self) -> float:
-        """Optimal over myopic: 1 where planning gains nothing."""
-        return self.lines["optimal"].value / self.lines["myopic"].value
+        """Optimal over myopic: 1 where planning gains nothing, inf where greed earns nothing."""
+        best, greed = self.lines["optimal"].value, self.lines["myopic"].value
+        return 1.0 if best == greed else best / greed if greed else np.inf
 
     def share(self, value: float) -> float:
-        """`value` over the optimum."""
-        return value / self.optimum
+        """`value` over the optimum, 1 where there is nothing to earn."""
+        return value / self.optimum if self.optimum else 1.0
 
     def gap_closed(self, value: float) -> float:
         """How much of the way from the best constant action to the optimum `value` has gone."""
@@ -84,7 +84,10 @@ class Certificate:
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
-        return {**asdict(self), "headroom": self.headroom}
+        values = asdict(self)
+        for line in (*values["lines"].values(), *values["planners"].values()):
+            line.update({name: finite_or_none(line[name]) for name in ("value", "low", "high")})
+        return {**values, "headroom": finite_or_none(self.headroom)}
 
     def card(self) -> str:
         """The lines as text."""
@@ -92,14 +95,18 @@ class Certificate:
         rows = [f"{self.world}: rewards of a session of {self.horizon} steps"]
         for name, line in self.lines.items():
             around = "" if line.low == line.high else f" [{line.low:.4g}, {line.high:.4g}]"
-            share = f"{line.value / best:7.3f}" if np.isfinite(line.value) else "      -"
+            share = _share_of(best, line.value)
             rows.append(f"  {name:<16}{line.value:>11.4g} {share}  {line.method}{around}")
         rows += [
-            f"  {'rule':<16}{line.value:>11.4g} {line.value / best:7.3f}  {name}"
+            f"  {'rule':<16}{line.value:>11.4g} {_share_of(best, line.value)}  {name}"
             for name, line in self.planners.items()
         ]
         rows.append(f"  optimal / myopic {self.headroom:10.3f}")
         return "\n".join(rows)
+
+
+def _share_of(best: float, value: float) -> str:
+    return f"{value / best:7.3f}" if best and np.isfinite(value) else "      -"
 
 
 def certify(
@@ -138,14 +145,18 @@ def play(
 
 
 def spread_users(world: AbstractWorld, n: int) -> IntArray:
-    """(n,) people, each as often as the others or once more."""
+    """(n,) people, each as often as the others or once more; once only where sessions repeat."""
+    if world.sessions_repeat:
+        n = min(n, world.n_users)
     return np.arange(n) % world.n_users
 
 
 def interval_of(returns: FloatArray) -> tuple[float, float, float]:
-    """Mean and the normal 95 % interval of it."""
-    mean = float(returns.mean())
-    width = Z95 * float(returns.std(ddof=1)) / np.sqrt(len(returns)) if len(returns) > 1 else 0.0
+    """Mean and Student's 95 % interval of it; one number alone has none and gives its own ends."""
+    mean, n = float(returns.mean()), len(returns)
+    if n < 2:
+        return mean, mean, mean
+    width = float(stdtrit(n - 1, 0.975)) * float(returns.std(ddof=1)) / np.sqrt(n)
     return mean, mean - width, mean + width
 
 
@@ -216,7 +227,9 @@ def _played(
         return Line(*interval_of(play(world, policy, users, stream(seed, "certify"))), method)
 
     rng = stream(seed, "certify", "random slates")
-    how = f"{n_sessions:,} sessions played"
+    how = f"{len(users):,} sessions played"
+    if world.sessions_repeat:
+        how += ", everybody's once" if len(users) > 1 else ": one person alone has no interval"
     myopic = line(myopic_slates, how)
     planned = {name: line(policy, how) for name, policy in world.planners().items()}
     best = max(planned, key=lambda name: planned[name].value, default=None)

@@ -5,6 +5,8 @@
 Nothing that is shown changes anybody, so the best policy is the greedy one for the click
 probabilities themselves: a control in which no amount of planning helps. Tastes may drift by
 themselves, which changes nothing about that: p_u takes a step of a random walk after every slate.
+With `again` below 1 people keep only that share of their liking for what they clicked before in the
+session; what is shown then does change what follows, and the world is no control any more.
 Sessions may end by themselves too, after a number of steps that is drawn when they begin.
 """
 
@@ -32,6 +34,8 @@ class PreferenceParams:
     position_bias: exponent of the probability that a slot is looked at, 0 for no bias.
     drift: standard deviation of a step of every number of p_u.
     lengths: (n,) probability that a person leaves after 1, 2, ... n steps; None: nobody leaves.
+    again: in [0, 1], what is left of the probability of clicking an item that was clicked before in
+    the session; 0 for people who take nothing twice.
     """
 
     user_factors: FloatArray  # (n_users, n_factors)
@@ -44,14 +48,16 @@ class PreferenceParams:
     drift: float = 0.0
     horizon: int = 20  # steps after which a session is cut off
     lengths: FloatArray | None = None
+    again: float = 1.0
 
 
 class PreferenceState(NamedTuple):
-    """Tastes as they are now, what was clicked last, and who leaves when."""
+    """Tastes as they are now, what was clicked last and before, and who leaves when."""
 
     tastes: FloatArray  # (B, n_factors), (B, 0) without drift
     clicked: FloatArray  # (B,) share of the last slate
     steps_left: IntArray  # (B,) until the person leaves, (B, 0) where nobody does
+    liking_left: FloatArray  # (B, n_items) 1, or `again` of what was clicked; (B, 0) if it is 1
 
 
 class PreferenceWorld(AbstractWorld):
@@ -75,10 +81,12 @@ class PreferenceWorld(AbstractWorld):
         return cls(drawn_preferences(**settings))
 
     def _set_up(self, params: PreferenceParams) -> None:
+        check_count("PreferenceWorld", "slate_size", params.slate_size)
         check_between("PreferenceWorld", "floor", params.floor, 0.0, 1.0)
         check_between("PreferenceWorld", "ceiling", params.ceiling, params.floor, 1.0)
         check_between("PreferenceWorld", "position_bias", params.position_bias, 0.0, 10.0)
         check_between("PreferenceWorld", "drift", params.drift, 0.0, 10.0)
+        check_between("PreferenceWorld", "again", params.again, 0.0, 1.0)
         self.n_users, n_factors = params.user_factors.shape
         self.n_items = len(params.item_factors)
         if params.item_factors.shape[1] != n_factors:
@@ -105,7 +113,8 @@ class PreferenceWorld(AbstractWorld):
         if self._leaves is not None:
             length = np.searchsorted(self._leaves, draws.uniform(1)[:, 0], side="right") + 1
             steps_left = np.minimum(length, len(self._leaves))  # the sum may round below 1
-        return PreferenceState(tastes, np.zeros(len(users)), steps_left)
+        liking_left = np.ones((len(users), self.n_items if self.params.again < 1.0 else 0))
+        return PreferenceState(tastes, np.zeros(len(users)), steps_left, liking_left)
 
     def respond(
         self, state: PreferenceState, users: IntArray, slates: IntArray, draws: Draws
@@ -115,11 +124,16 @@ class PreferenceWorld(AbstractWorld):
             + self._popularity[slates]
         )
         chances[slates < 0] = 0.0
+        if self.params.again < 1.0:
+            chances *= np.take_along_axis(state.liking_left, np.maximum(slates, 0), axis=1)
         clicks = draw_position_based(chances, self._examined, draws.uniform(self.slate_size))
         if self.params.drift > 0:
             n_factors = self.params.user_factors.shape[1]
             state.tastes[:] += self.params.drift * draws.normal(n_factors, at=self.slate_size)
         state.clicked[:] = clicks.mean(axis=1)
+        if self.params.again < 1.0:
+            rows, slots = np.nonzero(clicks)
+            state.liking_left[rows, slates[rows, slots]] = self.params.again
         rewards = clicks.astype(np.float64)
         if self._leaves is None:
             return Response(rewards)
@@ -131,13 +145,15 @@ class PreferenceWorld(AbstractWorld):
         return np.concatenate([state.clicked[:, None], tastes], axis=1)
 
     def expected_rewards(self, state: PreferenceState, users: IntArray) -> FloatArray:
-        return self._examined[0] * self._clipped(
+        chances = self._examined[0] * self._clipped(
             self._tastes(state, users) @ self.params.item_factors.T + self._popularity
         )
+        return chances * state.liking_left if self.params.again < 1.0 else chances
 
     def finite(self, user: int) -> FiniteModel | None:
-        """One state, an action for each item. None with slates, drift or people who leave."""
-        if self.slate_size > 1 or self.params.drift > 0 or self._leaves is not None:
+        """One state, an action for each item; None with slates, drift, memory or leaving."""
+        p = self.params
+        if self.slate_size > 1 or p.drift > 0 or p.again < 1.0 or self._leaves is not None:
             return None
         chances = self.click_probabilities(np.array([user]))
         shape = (1, self.n_items, 1)
@@ -161,6 +177,8 @@ class PreferenceWorld(AbstractWorld):
         chances = self.click_probabilities(np.arange(self.n_users))
         top = np.sort(chances, axis=1)[:, ::-1][:, : self.slate_size]
         value = float((top * self._examined).sum(axis=1).mean() * n_steps)
+        if self.params.again < 1.0:
+            return value, "as if everything was liked as at first"
         return value, "nothing that is shown changes anybody"
 
     def click_probabilities(self, users: IntArray) -> FloatArray:
@@ -183,7 +201,10 @@ class PreferenceWorld(AbstractWorld):
 
 
 def _checked(lengths: FloatArray) -> FloatArray:
-    lengths = np.asarray(lengths, dtype=np.float64)
+    try:
+        lengths = np.asarray(lengths, dtype=np.float64)
+    except (TypeError, ValueError):
+        lengths = np.empty((0, 0))
     is_distribution = (
         lengths.ndim == 1 and bool((lengths >= 0).all()) and abs(lengths.sum() - 1.0) < 1e-6
     )
@@ -215,6 +236,8 @@ def drawn_preferences(
     for name, value in (("n_users", n_users), ("n_items", n_items), ("n_factors", n_factors)):
         check_count("drawn_preferences", name, value)
     check_between("drawn_preferences", "click_rate", click_rate, 0.0, 1.0)
+    check_between("drawn_preferences", "taste", taste, 0.0, 100.0)
+    check_between("drawn_preferences", "skew", skew, -1.0, 1.0)
     rng = stream(seed, "preference world")
     people = rng.standard_normal((n_users, n_factors))
     items = rng.standard_normal((n_items, n_factors)) * (taste / np.sqrt(n_factors))

@@ -13,9 +13,10 @@ chosen: there are no long-term effects. `replay` is unbiased only where every ro
 uniformly at random; `weighted` for any log of true, conditional propensities that leave nothing out
 that is chosen. A skipped row teaches nothing: of a uniform log of n_items items one row in n_items
 counts, and a learner that takes skipped rows for failures learns rates n_items times too low, in
-the right order. Read `n_matched` before the value. Sessions of a person repeat one another exactly,
-so that the intervals of a certificate leave out the chance that is in the log; those of `result`
-have it.
+the right order. Read `n_matched` before the value. Sessions of a person repeat one another exactly:
+a certificate plays everybody once, and its intervals take people for independent of one another, as
+those of `result` take rows. The best constant action is the best one in hindsight, and so a little
+better than it will be.
 """
 
 from dataclasses import dataclass
@@ -94,6 +95,7 @@ class ReplayWorld(AbstractWorld):
     Params = ReplayParams
     params: ReplayParams
     state: ReplayState
+    sessions_repeat = True
     n_draws = 0  # the log has answered already
 
     @classmethod
@@ -274,6 +276,9 @@ def drawn_log(
         check_count("drawn_log", name, value)
     check_count("drawn_log", "n_rows", n_rows, least=n_users)
     check_between("drawn_log", "greed", greed, 0.0, 1.0, high_open=True)
+    check_between("drawn_log", "click_rate", click_rate, 0.0, 1.0)
+    check_between("drawn_log", "taste", taste, 0.0, 100.0)
+    check_count("drawn_log", "n_features", n_features, least=0)
     rng = stream(seed, "replay log")
     contexts = rng.uniform(-1.0, 1.0, (n_rows, n_features))
     rates = np.clip(

@@ -65,6 +65,8 @@ class RetentionWorld(AbstractWorld):
         owner = "RetentionWorld"
         check_count(owner, "n_items", params.n_items, least=2)
         check_count(owner, "n_levels", params.n_levels, least=2)
+        for name in ("best_effect", "worst_effect"):
+            check_count(owner, name, getattr(params, name), least=-1_000_000)
         for name in ("attention", "visit_end", "lowest_return", "highest_return"):
             check_between(owner, name, getattr(params, name), 0.0, 1.0)
         check_between(owner, "curve", params.curve, 0.0, 100.0, low_open=True)

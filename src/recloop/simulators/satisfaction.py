@@ -67,6 +67,7 @@ class SatisfactionWorld(AbstractWorld):
         owner = "SatisfactionWorld"
         check_between(owner, "sensitivity", params.sensitivity, 0.0, 100.0)
         check_between(owner, "memory", params.memory, 0.0, 1.0, high_open=True)
+        check_between(owner, "step", params.step, 0.0, 1000.0)
         check_between(owner, "noise", params.noise, 0.0, 10.0)
         check_between(owner, "scale", params.scale, 0.0, 3.0)
         check_count(owner, "n_items", params.n_items, least=2)

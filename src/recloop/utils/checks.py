@@ -90,6 +90,13 @@ def check_codes(owner: str, name: str, values: ArrayLike, n: int, *, least: int 
     return codes
 
 
+def check_real(owner: str, name: str, value: Any) -> float:
+    """`value` as a float: one number, neither NaN nor infinite."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        raise InvalidParameter(f"{owner}: {name} must be a finite number, got {value!r}.")
+    return float(value)
+
+
 def check_finite(owner: str, name: str, values: ArrayLike) -> np.ndarray:
     """`values` as float64 without NaN or infinity."""
     array = np.asarray(values, dtype=np.float64)

@@ -26,6 +26,7 @@ import numpy as np
 
 from recloop.errors import InvalidData
 from recloop.simulators.preference import PreferenceWorld
+from recloop.training.fitting.again import taken_before
 from recloop.training.fitting.log import ImpressionLog
 from recloop.training.fitting.replay import answered_again
 from recloop.types import FloatArray, IntArray
@@ -161,10 +162,8 @@ def _lines(world: PreferenceWorld, log: ImpressionLog) -> list[_Line]:
 
     def repeats(of: ImpressionLog) -> SparseMatrix:
         rows = np.flatnonzero(of.clicks > 0)
-        pairs = of.users[rows] * of.n_items + of.items[rows]
-        again = np.ones(len(rows), dtype=np.int64)
-        again[np.unique(pairs, return_index=True)[1]] = 0
-        return counted_pairs(of.users[rows], again, (of.n_users, 2))
+        again = taken_before(of.users[rows], of.items[rows], of.n_items)
+        return counted_pairs(of.users[rows], again.astype(np.int64), (of.n_users, 2))
 
     lines = [
         _Line("session length", lengths, _largest_gap),

@@ -1,6 +1,6 @@
 """From a log to a preference world, with what the log could not say."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,15 +8,21 @@ import numpy as np
 from recloop.models.baselines.pure_svd import PureSVDRecommender
 from recloop.simulators.choice import examination
 from recloop.simulators.preference import PreferenceParams, PreferenceWorld
+from recloop.training.fitting.again import liking_left
 from recloop.training.fitting.drift import Drift, drift_of, drift_of_taken
+from recloop.training.fitting.inclusion import MOST_PEOPLE, item_factors_for
 from recloop.training.fitting.log import ImpressionLog
 from recloop.training.fitting.popularity import shrunk_rates
 from recloop.training.fitting.position import MOST_BIAS, PositionBias, position_bias
 from recloop.training.fitting.taste import fit_taste
 from recloop.types import FloatArray, Interactions
 from recloop.utils.checks import check_between, check_count
+from recloop.utils.seeding import stream
 
 MOST_CHANCE = 0.95
+
+LEAST_LIKING = 1e-5
+"""Floor of the likings of people who remember: what is left at the end is drawn by it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Estimates:
     assumed_position_bias: float  # what the world has where the log cannot tell
     session_length: tuple[float, float, float]  # mean, median and longest, in steps
     drift: Drift
+    again: float = 1.0  # what is left of the liking for what was taken before
 
     def to_json(self) -> dict[str, Any]:
         """Everything as plain values."""
@@ -55,6 +62,7 @@ class Estimates:
             f"popularity      {low:.4g} / {middle:.4g} / {high:.4g} (10, 50, 90 % of the items)",
             f"position bias   {self._position_in_words()}",
             f"session length  mean {mean:.3g}, median {median:.3g}, longest {longest:.0f} steps",
+            f"repeats         {self._repeats_in_words()}",
             f"drift           {self._drift_in_words()}",
         ]
 
@@ -63,6 +71,13 @@ class Estimates:
         if found.value is None:
             return f"not identifiable: {found.reason}; {self.assumed_position_bias:g} is assumed"
         return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+    def _repeats_in_words(self) -> str:
+        if self.click_rate is not None:
+            return "no memory is assumed of what was clicked before"
+        if self.again == 1.0:
+            return "as frequent as without a memory"
+        return f"{self.again:.3g} of the liking is left for what was taken before"
 
     def _drift_in_words(self) -> str:
         found = self.drift
@@ -121,6 +136,7 @@ def fit_world(
         float(assumed_position_bias),
         (float(lengths.mean()), float(np.median(lengths)), float(lengths.max())),
         drift,
+        params.again,
     )
     return FittedWorld(PreferenceWorld(params), estimates)
 
@@ -161,16 +177,49 @@ def _from_interactions(
     model = PureSVDRecommender(log.n_users, log.n_items, n_factors=n_factors, seed=seed).fit(taken)
     people, items = model.user_factors, model.item_factors
     params = PreferenceParams(people, items, ceiling=MOST_CHANCE, **_lengths(log))
+
+    def chances_of(user: int) -> FloatArray:
+        return np.clip(items @ people[user], params.floor, params.ceiling)
+
+    again = liking_left(log, chances_of)
+    if again < 1.0:
+        params = _with_memory(log, params, again, seed)
     surprises = np.empty((len(log), items.shape[1]))
     starts = np.searchsorted(taken.users, np.arange(log.n_users + 1))
     for user in np.flatnonzero(np.diff(starts)).tolist():
-        chances = np.clip(items @ people[user], params.floor, params.ceiling)
+        chances = chances_of(user)
         rows = order[starts[user] : starts[user + 1]]
         surprises[rows] = items[log.items[rows]] - chances @ items / chances.sum()
     pairs = np.unique(log.users * log.n_items + log.items)
     takers = np.bincount(pairs % log.n_items, minlength=log.n_items).astype(np.float64)
     popularity = shrunk_rates(takers, np.full(log.n_items, float(log.n_users)))
     return params, popularity, drift_of_taken(log, surprises, false_alarms)
+
+
+def _with_memory(
+    log: ImpressionLog, params: PreferenceParams, again: float, seed: int
+) -> PreferenceParams:
+    """Likings for people who keep the share `again` of them for what they took before.
+
+    As many sessions as each has in the log are given lengths that the world gives them.
+    """
+    floor = min(params.floor, LEAST_LIKING)
+    users = np.unique(log.users)
+    if len(users) > MOST_PEOPLE:
+        users = users[np.linspace(0, len(users) - 1, MOST_PEOPLE).astype(np.int64)]
+    assert params.lengths is not None
+    session_users = log.session_users()
+    rng = stream(seed, "fit world", "lengths")
+    drawn = rng.choice(len(params.lengths), size=len(session_users), p=params.lengths) + 1.0
+    factors = item_factors_for(
+        params.user_factors[users] @ params.item_factors.T,
+        np.bincount(session_users, drawn, minlength=log.n_users)[users].astype(np.float64),
+        np.bincount(log.items, minlength=log.n_items).astype(np.float64),
+        floor,
+        params.ceiling,
+    )
+    items = params.item_factors * factors[:, None]
+    return replace(params, item_factors=items, floor=floor, again=again)
 
 
 def _lengths(log: ImpressionLog) -> dict[str, Any]:

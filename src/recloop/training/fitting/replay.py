@@ -5,12 +5,17 @@ from collections.abc import Callable
 import numpy as np
 
 from recloop.simulators.base import AbstractWorld
-from recloop.simulators.draws import session_keys
+from recloop.simulators.draws import Keys, session_keys
+from recloop.simulators.preference import PreferenceWorld
 from recloop.training.fitting.log import ImpressionLog
-from recloop.types import BoolArray, IntArray
+from recloop.types import BoolArray, FloatArray, IntArray
 
 Rule = Callable[[AbstractWorld], IntArray]
 """What is shown to everybody of a batch of sessions: slates (B, k), -1 for an empty slot."""
+
+
+Takings = tuple[IntArray, IntArray, IntArray]
+"""Session, step and item of each taking."""
 
 
 def played_log(
@@ -57,7 +62,7 @@ def played_log(
 
 
 def answered_again(
-    world: AbstractWorld, log: ImpressionLog, rng: np.random.Generator
+    world: PreferenceWorld, log: ImpressionLog, rng: np.random.Generator
 ) -> ImpressionLog:
     """The log that the same people write in `world` when each is shown what `log` showed them.
 
@@ -85,30 +90,67 @@ def answered_again(
     return played_log(world, rule, users, rng)
 
 
-def _taken(world: AbstractWorld, log: ImpressionLog, rng: np.random.Generator) -> ImpressionLog:
-    """What people take who are shown items at random, each step until they take one."""
+def _taken(world: PreferenceWorld, log: ImpressionLog, rng: np.random.Generator) -> ImpressionLog:
+    """What people take who are shown items at random, each step until they take one.
+
+    Where the world's people remember what they took, they do from one of their sessions to the
+    next as well: first sessions are played, then second ones.
+    """
     users = log.session_users()
-    world.begin(users, session_keys(rng, len(users)))
-    cumulated = np.cumsum(world.expected_rewards(world.state, users), axis=1)
+    keys = session_keys(rng, len(users))
+    if world.params.again == 1.0:
+        return _log_of(world, _takings(world, users, keys, None, rng), users)
+    liking_left = np.ones((world.n_users, world.n_items))
+    order = np.argsort(users, kind="stable")
+    number = np.empty_like(order)  # of each session among its person's
+    number[order] = np.arange(len(users)) - np.searchsorted(users[order], users[order])
+    parts: list[Takings] = []
+    for turn in range(int(number.max()) + 1):
+        sessions = np.flatnonzero(number == turn)
+        rows, steps, items = _takings(world, users[sessions], keys[sessions], liking_left, rng)
+        parts.append((sessions[rows], steps, items))
+    sessions, steps, items = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _log_of(world, (sessions, steps, items), users)
+
+
+def _takings(
+    world: PreferenceWorld,
+    users: IntArray,
+    keys: Keys,
+    liking_left: FloatArray | None,
+    rng: np.random.Generator,
+) -> Takings:
+    """One session of each of `users`; liking_left (n_users, n_items) is kept up to date."""
+    world.begin(users, keys)
+    liking = world.expected_rewards(world.state, users)
+    cumulated = np.cumsum(liking, axis=1)
     there, step = np.ones(len(users), dtype=np.bool_), 0
-    parts: list[tuple[IntArray, IntArray, IntArray]] = []
+    parts: list[Takings] = []
     while there.any():
         rows = np.flatnonzero(there)
-        drawn = rng.random(len(rows)) * cumulated[rows, -1]
+        sums = cumulated[rows]
+        if liking_left is not None:
+            sums = np.cumsum(liking[rows] * liking_left[users[rows]], axis=1)
+        drawn = rng.random(len(rows)) * sums[:, -1]
         items = np.zeros(len(users), dtype=np.int64)
-        items[rows] = [
-            np.searchsorted(cumulated[row], at, side="right")
-            for row, at in zip(rows, drawn, strict=True)
-        ]
+        found = (sums <= drawn[:, None]).sum(axis=1)
+        items[rows] = np.minimum(found, world.n_items - 1)  # nothing is left: the last one
+        if liking_left is not None:
+            liking_left[users[rows], items[rows]] = world.params.again
         _, left, cut = world.step(items)
         parts.append((rows, np.full(len(rows), step), items[rows]))
         there &= ~(left | cut)
         step += 1
     sessions, steps, items = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return sessions, steps, items
+
+
+def _log_of(world: PreferenceWorld, takings: Takings, users: IntArray) -> ImpressionLog:
+    sessions, steps, items = takings
     return ImpressionLog.impressions(
         users=users[sessions],
         sessions=sessions,
-        times=steps,
+        times=steps.astype(np.float64),
         items=items,
         clicks=np.ones(len(items)),
         n_users=world.n_users,
