@@ -43,3 +43,41 @@ def test_baselines_are_fitted_and_those_that_draw_say_so(name):
     made = model_class(name)
     assert made.learns == "fit"
     assert made(3, 4).draws is (name in ("als", "random"))
+
+
+FAMILIES = {
+    "context_free": (
+        "epsilon_greedy",
+        "ucb1",
+        "kl_ucb",
+        "beta_thompson",
+        "gaussian_thompson",
+        "exp3",
+    ),
+    "hybrid_lin_ucb": ("hybrid_lin_ucb",),
+    "linear_bandits": ("lin_ucb", "lin_thompson", "lin_epsilon_greedy", "lin_square_cb"),
+    "logistic_bandits": ("logistic_thompson", "logistic_ucb"),
+    "neural_linear": ("neural_linear",),
+}
+"""Pages that several models share, and whose."""
+
+
+def test_every_model_has_a_page():
+    shared = {name for names in FAMILIES.values() for name in names}
+    assert set(MODELS) == set(PAGED) | shared
+
+
+@pytest.mark.parametrize("page", FAMILIES)
+def test_a_shared_page_lists_every_parameter_of_its_models_with_the_default(page):
+    text = (PAGES / f"{page}.md").read_text(encoding="utf-8")
+    rows = {row["name"]: row["default"] for row in ROW.finditer(text)}
+    seen = set()
+    for name in FAMILIES[page]:
+        assert f"`type: {name}`" in text
+        params = model_class(name)(3, 4).params()
+        for key, value in params.items():
+            if key not in ("n_users", "n_items", "seed"):
+                seen.add(key)
+                default = f"{value:g}" if isinstance(value, float) else str(value)
+                assert default in re.findall(r"\(\d*,?\)|[\w.]+", rows[key]), (name, key)
+    assert rows.keys() == seen

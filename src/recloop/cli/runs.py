@@ -42,6 +42,8 @@ def run(
         return
     if "world" in results:
         _print_agents(results)
+    elif "stream" in results:
+        _print_stream(results["models"])
     else:
         _print_table(results["models"], results["protocol"]["metric"])
     print()
@@ -113,6 +115,18 @@ def _print_table(rows: list[dict[str, Any]], metric: str) -> None:
     print(" " * width + "".join(f" {name:>25}" for name in names))
     for row in sorted(rows, key=lambda row: -(_mean(row, metric))):
         print(f"{row['name']:<{width}}" + "".join(f" {_cell(row, name):>25}" for name in names))
+
+
+def _print_stream(rows: list[dict[str, Any]]) -> None:
+    width = max(len(row["name"]) for row in rows)
+    print(f"{'':<{width}}{'a visitor':>12}{'95 %':>24}{'visitors':>12}{'regret':>12}")
+    for row in sorted(rows, key=lambda one: -one["mean_reward"]):
+        around = f"[{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+        regret = "" if row["regret"] is None else f"{row['regret']:,.1f}"
+        print(
+            f"{row['name']:<{width}}{row['mean_reward']:>12.4g}{around:>24}{row['n']:>12,}"
+            f"{regret:>12}"
+        )
 
 
 def _print_agents(results: dict[str, Any]) -> None:

@@ -60,9 +60,10 @@ def entries(config: ExperimentConfig) -> list[Entry]:
     """The baselines of every table, then the models of the configuration, in its order.
 
     Under mode "both" a model that learns step by step stands twice: NAME learned from the log,
-    NAME-world in the fitted world. In a world of `WORLDS` there are the models alone.
+    NAME-world in the fitted world. In a world of `WORLDS` and in a stream there are the models
+    alone.
     """
-    if config.world.type != FITTED:
+    if config.world.type != FITTED or config.training.mode == "stream":
         return [_entry(config, model, "simulated") for model in config.models]
     named = {model.name for model in config.models}
     rows = [

@@ -250,11 +250,17 @@ class RunFolder:
         return [row["name"] for row in self.metrics()["models"]]
 
     def check_over_data(self) -> None:
-        """MissingData for a run in a world: it has no people of a data set, no items, no lists."""
-        if "world" in self.metrics():
+        """MissingData for a run in a world or on a stream: it has no lists for people of a set."""
+        results = self.metrics()
+        if "world" in results or "stream" in results:
+            where = (
+                f"in the world '{results['world']['world']}'"
+                if "world" in results
+                else f"of online learning ({results['stream']['name']})"
+            )
             raise MissingData(
-                f"{self.path}: holds a run in the world '{self.metrics()['world']['world']}', with "
-                f"no people or items of a data set. Its results stand in {self.path}/report.html."
+                f"{self.path}: holds a run {where}, with no people or items of a data set. Its "
+                f"results stand in {self.path}/report.html."
             )
 
     def load_model(self, name: str, seed_number: int = 0) -> Any:

@@ -7,11 +7,12 @@ visitors; comparisons are of means, paired by seed.
 
 import hashlib
 import json
+from dataclasses import fields
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from scipy.stats import norm
 
 from recloop import __version__
 from recloop.data.classification import read_labelled
@@ -141,7 +142,7 @@ def _learn(
 ) -> None:
     seed, made = config.seed + number, model_class(section.type)
     params = {**section.params, "seed": section.params.get("seed", 0) + seed}
-    if stream.context_dim and "context_dim" in made.__dataclass_fields__:
+    if stream.context_dim and "context_dim" in {f.name for f in fields(made)}:
         params.setdefault("context_dim", stream.context_dim)
     model = made(stream.n_users, stream.n_items, **params)
     label = label_of(section.name, number)
@@ -175,7 +176,7 @@ def _outcome(result: StreamResult) -> Row:
         "sum": float(result.rewards.sum()),
         "variance": float(result.rewards.var(ddof=1)) if n > 1 else None,
         "regret": regret if n and np.isfinite(regret) else None,
-        "n_items_shown": int(len(np.unique(result.items))),
+        "n_items_shown": len(np.unique(result.items)),
     }
 
 
@@ -212,7 +213,7 @@ def _kept(run: RunFolder, section: ModelSection, number: int) -> Row:
 
 def _row(section: ModelSection, outcomes: list[Row], confidence: float) -> Row:
     means, error = _means_and_error(outcomes)
-    mean, z = float(np.mean(means)), float(norm.ppf(0.5 + confidence / 2.0))
+    mean, z = float(np.mean(means)), _z(confidence)
     known = [one["regret"] for one in outcomes if one["regret"] is not None]
     return {
         "name": section.name,
@@ -231,6 +232,11 @@ def _row(section: ModelSection, outcomes: list[Row], confidence: float) -> Row:
     }
 
 
+def _z(confidence: float) -> float:
+    """How many standard errors an interval reaches to each side."""
+    return NormalDist().inv_cdf(0.5 + confidence / 2.0)
+
+
 def _means_and_error(outcomes: list[Row]) -> tuple[list[float], float]:
     """The mean of each seed, and the standard error of their mean: visitors and seeds together."""
     means = [one["sum"] / one["n"] if one["n"] else float("nan") for one in outcomes]
@@ -247,7 +253,7 @@ def _difference(model: str, control: str, outcomes: dict[str, list[Row]], confid
     mine, mine_error = _means_and_error(outcomes[model])
     theirs, their_error = _means_and_error(outcomes[control])
     gap = float(np.mean(mine) - np.mean(theirs))
-    around = float(norm.ppf(0.5 + confidence / 2.0)) * float(np.hypot(mine_error, their_error))
+    around = _z(confidence) * float(np.hypot(mine_error, their_error))
     low, high = gap - around, gap + around
     verdict = "better" if low > 0 else "worse" if high < 0 else "no benefit"
     return {

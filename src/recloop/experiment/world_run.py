@@ -17,6 +17,7 @@ from recloop.experiment.config import ExperimentConfig, ModelSection
 from recloop.experiment.folder import RunFolder, label_of, read_lines
 from recloop.experiment.training import Progress, write_log
 from recloop.experiment.world_report import world_report_html
+from recloop.models.bandits.base import AbstractContextBandit
 from recloop.models.registry import load_model, model_class
 from recloop.simulators.base import AbstractWorld
 from recloop.simulators.build import build_world
@@ -91,7 +92,10 @@ def _train(
     seed, training = config.seed + number, config.training
     label = label_of(section.name, number)
     params = {**section.params, "seed": section.params.get("seed", 0) + seed}
-    model = model_class(section.type)(world.n_users, world.n_items, **params)
+    made = model_class(section.type)
+    if issubclass(made, AbstractContextBandit) and world.n_observed:
+        params.setdefault("context_dim", world.n_observed)
+    model = made(world.n_users, world.n_items, **params)
     checkpoints = Checkpoints(run.checkpoints, label)
     settings = TrainingSettings(
         n_rounds=section.n_episodes or training.n_episodes,

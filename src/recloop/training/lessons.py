@@ -141,9 +141,16 @@ class SimulatedEpisodes:
 
     def _seen(self, model: Any) -> FloatArray | None:
         """(B, D) what is seen of the people now, for a model that looks at it."""
-        if not getattr(model, "n_observed", 0):
-            return None
-        return self.world.observations  # pyright: ignore[reportAttributeAccessIssue]
+        return self.world.observations if looks_at(model, self.world) else None  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def looks_at(model: Any, world: Any) -> bool:
+    """Whether a model takes as context what is seen of the people of a world.
+
+    Agents that are built for it say so by `n_observed`; bandits take any context of their width.
+    """
+    width = getattr(world, "n_observed", 0)
+    return bool(getattr(model, "n_observed", 0)) or 0 < width == getattr(model, "context_dim", 0)
 
 
 class _Slots(NamedTuple):

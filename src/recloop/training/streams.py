@@ -1,7 +1,7 @@
 """Online learning, one visitor at a time: choose, be answered, learn, and count what was earned.
 
     WorldStream            a world answers whatever is shown
-    ClassificationStream   a labelled set: items are classes, 1 for the right one (Dudik et al. 2011)
+    ClassificationStream   a labelled set: items are classes, 1 for the right one
     ReplayStream           a log answers where the model would have shown what was shown
 
 Replay (Li, Chu, Langford and Wang 2011) keeps a row when the model's choice is the logged item, and
@@ -19,7 +19,7 @@ import numpy as np
 from recloop.errors import InvalidData, InvalidParameter
 from recloop.simulators.base import AbstractWorld
 from recloop.training.fold import contexts_for
-from recloop.types import FloatArray, IntArray, LoggedDecisions, Transitions
+from recloop.types import BoolArray, FloatArray, IntArray, LoggedDecisions, Transitions
 from recloop.utils.checks import check_codes, check_count, check_finite
 from recloop.utils.seeding import stream
 
@@ -89,9 +89,7 @@ class WorldStream(AbstractStream):
             if over:
                 world.reset(everyone[step : step + 1], rng)
             expected = world.expected_rewards(world.state, world.users)[0]
-            hidden = np.flatnonzero(~world.availability(world.state)[0]) if hasattr(
-                world, "availability"
-            ) else ()  # fmt: skip
+            hidden = np.flatnonzero(~_available(world))
             context = world.observations if _takes(model, self.context_dim) else None
             users = world.users
             drawn = model.choose_batch(users, 1, context=context, exclude=[hidden])
@@ -204,6 +202,12 @@ def _not_offered(log: LoggedDecisions, row: int, n_items: int) -> IntArray:
         lists = log.excluded
         closed[lists.values[lists.offsets[row] : lists.offsets[row + 1]]] = True
     return np.flatnonzero(closed)
+
+
+def _available(world: AbstractWorld) -> BoolArray:
+    """(n_items,) what the world can show now."""
+    found = getattr(world, "availability", None)
+    return np.ones(world.n_items, dtype=np.bool_) if found is None else found(world.state)[0]
 
 
 def _takes(model: Any, width: int) -> bool:

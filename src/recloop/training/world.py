@@ -7,7 +7,7 @@ import numpy as np
 from recloop.models.baselines.pure_svd import PureSVDRecommender
 from recloop.simulators.base import AbstractWorld, Policy
 from recloop.simulators.preference import PreferenceParams, PreferenceWorld
-from recloop.training.lessons import with_liked
+from recloop.training.lessons import looks_at, with_liked
 from recloop.types import IntArray, Interactions
 
 
@@ -41,7 +41,7 @@ def greedy_policy(model: Any) -> Policy:
         recent[1] = model.recommend_batch(
             world.users,
             world.slate_size,
-            context=world.observations if getattr(model, "n_observed", 0) else None,
+            context=world.observations if looks_at(model, world) else None,
             history=recent[0] if model.history_length else None,
             explore=False,
         )

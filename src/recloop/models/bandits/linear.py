@@ -213,7 +213,7 @@ class AbstractLinearBandit(AbstractContextBandit):
         return table
 
     def add_items(self, count: int = 1, features: FloatArray | None = None) -> IntArray:
-        """Codes (count,) of new items; `features` (count, g) tell where they start (`fit_prior`)."""
+        """Codes (count,) of new items; `features` (count, g) say where they start (`fit_prior`)."""
         means = None
         if features is not None:
             table = self._checked_features("features", features, count)

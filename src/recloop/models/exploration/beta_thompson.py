@@ -12,6 +12,7 @@ Thompson (1933); Chapelle and Li (2011), "An empirical evaluation of Thompson sa
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import betainc, betaincc, betaln, expit, log_expit
@@ -43,8 +44,16 @@ class BetaThompson(Exploration):
         for number, kind in enumerate(kinds):
             items = np.flatnonzero(kind)
             if len(items):
-                found[number, items] = chances_of_best(self.successes[items], self.failures[items])
+                found[number, items] = _remembered(
+                    self.successes[items].tobytes(), self.failures[items].tobytes()
+                )
         return found[which.reshape(-1)]
+
+
+@lru_cache(maxsize=256)
+def _remembered(successes: bytes, failures: bytes) -> FloatArray:
+    """`chances_of_best` of these numbers; they stay the same from one row learned to the next."""
+    return chances_of_best(np.frombuffer(successes), np.frombuffer(failures))
 
 
 def chances_of_best(successes: FloatArray, failures: FloatArray) -> FloatArray:
