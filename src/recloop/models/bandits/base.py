@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,6 +38,9 @@ class AbstractBandit(AbstractRecommender):
     epsilon: float = field(default=0.0, kw_only=True)
     click_model: str = field(default="each", kw_only=True)
     examination: tuple[float, ...] = field(default=(), kw_only=True)
+
+    divides_by_propensity: ClassVar[bool] = False
+    """Whether learning itself divides a row by its propensity; `warm_start` then does not."""
 
     def _check(self) -> None:
         owner = type(self).__name__
@@ -98,10 +102,23 @@ class AbstractBandit(AbstractRecommender):
         users = check_codes(owner, "users", users, self.n_users)
         slates = check_codes(owner, "slates", slates, self.n_items, least=-1)
         rewards = np.asarray(rewards, dtype=np.float64)
+        check_finite(owner, "rewards", rewards[~np.isnan(rewards)])
         if slates.ndim != 2 or rewards.shape != slates.shape or len(slates) != len(users):
             raise InvalidParameter(
                 f"{owner}: slates and rewards must have the shape (B, k) with a row for each of "
                 f"{len(users)} users, got {slates.shape} and {rewards.shape}."
+            )
+        moments = None if context is None else check_finite(owner, "context", context)
+        if moments is not None and len(np.atleast_1d(moments)) != len(users):
+            raise InvalidParameter(
+                f"{owner}: context must have one row for each of {len(users)} users, got shape "
+                f"{moments.shape}."
+            )
+        odds = None if propensities is None else np.asarray(propensities, dtype=np.float64)
+        if odds is not None and odds.shape != slates.shape:
+            raise InvalidParameter(
+                f"{owner}: propensities must have the shape {slates.shape} of slates, a number for "
+                f"each slot, got {odds.shape}."
             )
         if self.click_model == "position" and slates.shape[1] > len(self.examination):
             raise InvalidParameter(
@@ -114,10 +131,8 @@ class AbstractBandit(AbstractRecommender):
                 users=users[found.rows],
                 items=slates[found.rows, found.slots],
                 rewards=found.rewards,
-                contexts=None if context is None else np.asarray(context)[found.rows],
-                propensities=None
-                if propensities is None
-                else np.asarray(propensities)[found.rows, found.slots],
+                contexts=None if moments is None else moments[found.rows],
+                propensities=None if odds is None else odds[found.rows, found.slots],
                 weights=found.weights,
             )
         )
@@ -137,7 +152,7 @@ class AbstractBandit(AbstractRecommender):
         if len(rows) == 0:
             return
         weights = np.ones(len(rows)) if rows.weights is None else rows.weights
-        if rows.propensities is not None:
+        if rows.propensities is not None and not self.divides_by_propensity:
             weights = weights / rows.propensities
             weights = np.minimum(weights, largest_weight * weights.mean())
         total = weights.sum()

@@ -232,7 +232,7 @@ class Exp3Recommender(AbstractBandit):
     """Exp3: no assumption about where rewards in [0, 1] come from.
 
     epsilon: gamma, the uniform share and the step size. It learns from the propensity of what was
-    shown where rows carry it, else from the probability that it has now.
+    shown where rows carry it, else from the probability that it has now among what is available.
     """
 
     epsilon: float = field(default=0.1, kw_only=True)
@@ -240,6 +240,7 @@ class Exp3Recommender(AbstractBandit):
     log_weights: FloatArray = learned("n_items")
 
     type_name = "exp3"
+    divides_by_propensity = True
 
     def _check(self) -> None:
         super()._check()
@@ -276,6 +277,7 @@ class Exp3Recommender(AbstractBandit):
             rows.rewards,
             row_weights(rows),
             counts.given_or_zero(rows.propensities, rows.items),
+            self.available,
             self.epsilon / self.n_items,
             self.epsilon,
         )

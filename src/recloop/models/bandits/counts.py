@@ -72,16 +72,21 @@ def count_rows(trials, sums, items, rewards, weights, discount):
 
 
 @kernel
-def exp3_rows(log_weights, items, rewards, weights, propensities, eta, gamma):
-    """Add rows to ln w in their order; a propensity of 0 stands for the present probability."""
-    n = len(log_weights)
+def exp3_rows(log_weights, items, rewards, weights, propensities, available, eta, gamma):
+    """Add rows to ln w in their order; a propensity of 0 stands for the present probability.
+
+    available (n,): the arms that it is shared among, and the one that was shown.
+    """
     for row in range(len(items)):
         arm, p = items[row], propensities[row]
         if p <= 0.0:
-            highest, total = log_weights.max(), 0.0
-            for other in range(n):
-                total += np.exp(log_weights[other] - highest)
-            p = gamma / n + (1.0 - gamma) * np.exp(log_weights[arm] - highest) / total
+            is_open = available.copy()
+            is_open[arm] = True
+            n_open, total, highest = is_open.sum(), 0.0, log_weights[is_open].max()
+            for other in range(len(log_weights)):
+                if is_open[other]:
+                    total += np.exp(log_weights[other] - highest)
+            p = gamma / n_open + (1.0 - gamma) * np.exp(log_weights[arm] - highest) / total
         log_weights[arm] += eta * weights[row] * rewards[row] / p
     log_weights -= log_weights.max()
 

@@ -21,6 +21,7 @@ from typing import Self
 
 import numpy as np
 
+from recloop.errors import InvalidParameter
 from recloop.models import features as pair_features
 from recloop.models import packed
 from recloop.models.bandits.base import AbstractContextBandit, row_weights
@@ -28,6 +29,7 @@ from recloop.models.base import learned
 from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
 from recloop.types import FloatArray, IntArray, Interactions, Transitions
+from recloop.utils.checks import check_count
 
 
 @dataclass
@@ -107,8 +109,8 @@ class HybridLinUCBRecommender(AbstractContextBandit):
         beta = self.shared_inverse @ self.shared_sums
         own = self.reward_sums - self.cross @ beta
         theta = np.matmul(self.inverse, own[:, :, None])[:, :, 0]
-        of_items = self.item_table @ beta.reshape(self.context_dim, -1).T  # (n_items, d)
-        return packed.all_products(contexts, np.ascontiguousarray(theta + of_items))
+        of_items = packed.all_products(self.item_table, beta.reshape(self.context_dim, -1))
+        return packed.all_products(contexts, theta + of_items)
 
     def deviations(self, users: IntArray, *, context: FloatArray | None = None) -> FloatArray:
         """(B, n_items) sqrt(s), how uncertain each prediction is."""
@@ -119,7 +121,8 @@ class HybridLinUCBRecommender(AbstractContextBandit):
             solved = self.inverse @ x  # (n_items, d) A^-1 x
             shared = np.matmul(solved[:, None, :], self.cross)[:, 0]  # u
             gap = (x[:, None] * self.item_table[:, None, :]).reshape(self.n_items, -1) - shared
-            found[row] = ((gap @ self.shared_inverse) * gap).sum(axis=1) + solved @ x
+            weighted = packed.all_products(gap, self.shared_inverse)
+            found[row] = (weighted * gap).sum(axis=1) + (solved * x).sum(axis=1)
         return np.sqrt(np.maximum(found, 0.0))
 
     def acting_scores(
@@ -165,10 +168,17 @@ class HybridLinUCBRecommender(AbstractContextBandit):
 
         Without features a new item has the mean of the standardised ones, 0.
         """
+        owner = type(self).__name__
+        count = check_count(owner, "count", count)
         width = self.item_table.shape[1] - 1
         new = np.zeros((count, width))
         if features is not None:
             new = pair_features.checked_features("features", features, count)
+            if new.shape[1] != width:
+                raise InvalidParameter(
+                    f"{owner}: features must have the {width} columns of item_table without its "
+                    f"first, got {new.shape[1]}. Call fit_features first."
+                )
         table = np.column_stack([np.ones(count), new])
         codes = super().add_items(count)
         self.item_table[codes] = table

@@ -213,7 +213,8 @@ class AbstractLinearBandit(AbstractContextBandit):
         return table
 
     def add_items(self, count: int = 1, features: FloatArray | None = None) -> IntArray:
-        """Codes (count,) of new items; `features` (count, g) say where they start (`fit_prior`)."""
+        """Codes (count,) of new items; by `features` (count, g) they start as `fit_prior` says."""
+        count = check_count(type(self).__name__, "count", count)
         means = None
         if features is not None:
             table = self._checked_features("features", features, count)

@@ -37,6 +37,7 @@ _TOLERANCE, _SMOOTH_TOLERANCE = 1e-10, 1e-6
 _EDGE = (15.0, 25.0)
 _ROOT_2_PI = float(np.sqrt(2.0 * np.pi))
 _NORMALS_AT_ONCE = 1 << 21
+_LEAST_DEVIATION = 1e-9
 
 
 def _taylor_table() -> FloatArray:
@@ -58,27 +59,41 @@ class GaussianThompson(Exploration):
     """Thompson sampling of independent Gaussian scores.
 
     `values` are the means. deviations (B, n_items): not negative. Where all are 0 the best mean is
-    shown, and equal ones share the slot: a deviation counts as at least 1e-9 of the values' range.
+    shown, and equal ones share the slot: a deviation counts as at least 1e-9 of the range of
+    means and deviations.
     """
 
     deviations: FloatArray
 
     @cached_property
-    def _sigmas(self) -> FloatArray:
-        spread = np.ptp(self.values, axis=1) + self.deviations.max(axis=1, initial=0.0)
-        least = np.maximum(1e-9 * spread, 1e-290)
-        return np.maximum(self.deviations, least[:, None])
+    def _scaled(self) -> tuple[FloatArray, FloatArray]:
+        """Means below the highest one and deviations, (B, n_items), in units of both their range.
+
+        Any numbers that float64 holds come near 1, where no square overflows or vanishes.
+        """
+        largest = np.maximum(
+            np.abs(self.values).max(axis=1, initial=0.0), self.deviations.max(axis=1, initial=0.0)
+        )[:, None]
+        unit = np.where(largest > 0.0, largest, 1.0)
+        means, sigmas = self.values / unit, self.deviations / unit
+        means = means - means.max(axis=1, keepdims=True, initial=-np.inf)
+        spread = np.ptp(means, axis=1) + sigmas.max(axis=1, initial=0.0)
+        spread = np.where(spread > 0.0, spread, 1.0)[:, None]
+        return means / spread, np.maximum(sigmas / spread, _LEAST_DEVIATION)
 
     def first(self, rows: slice, is_open: BoolArray) -> FloatArray:
-        means, sigmas = self.values[rows], self._sigmas[rows]
+        means, sigmas = self._scaled[0][rows], self._scaled[1][rows]
         found = np.zeros(is_open.shape)
         for row in range(len(is_open)):
             items = np.flatnonzero(is_open[row])
+            if len(items) == 0:
+                continue
             found[row, items] = _all_best(means[row, items], sigmas[row, items], _TABLE)
         return found
 
     def slates(self, eligible: BoolArray, k: int, rng: np.random.Generator) -> Slates:
         n_rows, n_items = eligible.shape
+        means, sigmas = self._scaled
         items = np.full((n_rows, k), -1, dtype=np.int64)
         explored = np.zeros((n_rows, k), dtype=np.bool_)
         size = max(1, _NORMALS_AT_ONCE // (k * n_items))
@@ -86,7 +101,7 @@ class GaussianThompson(Exploration):
             rows = slice(start, start + size)
             is_open, here = eligible[rows].copy(), np.arange(len(eligible[rows]))
             for slot, (normal, chance) in enumerate(_draws(rng, len(here), k, n_items)):
-                scores = self.values[rows] + self._sigmas[rows] * normal
+                scores = means[rows] + sigmas[rows] * normal
                 drawn = np.where(is_open, scores, -np.inf).argmax(axis=1)
                 if self.floor:
                     uniform = chance[:, 0] < self.floor
@@ -99,14 +114,8 @@ class GaussianThompson(Exploration):
         return Slates(items, self.propensities(eligible, items), explored)
 
     def propensities(self, eligible: BoolArray, slates: IntArray) -> FloatArray:
-        return _slate_propensities(
-            np.ascontiguousarray(self.values),
-            np.ascontiguousarray(self._sigmas),
-            eligible,
-            slates,
-            self.floor,
-            _TABLE,
-        )
+        means, sigmas = self._scaled
+        return _slate_propensities(means, sigmas, eligible, slates, self.floor, _TABLE)
 
 
 def _draws(

@@ -16,6 +16,8 @@ import numpy as np
 from recloop.models.exploration.base import Exploration, inside_of
 from recloop.types import BoolArray, FloatArray
 
+_LARGEST = 1e300  # beyond, products of gaps overflow
+
 
 @dataclass(frozen=True)
 class InverseGap(Exploration):
@@ -29,9 +31,10 @@ class InverseGap(Exploration):
     def first(self, rows: slice, is_open: BoolArray) -> FloatArray:
         values = inside_of(self.values[rows], is_open)
         best = values.max(axis=1, keepdims=True, initial=-np.inf)
-        gaps = np.where(is_open, np.where(is_open, best, 0.0) - self.values[rows], 0.0)
+        with np.errstate(over="ignore"):
+            gaps = np.where(is_open, np.where(is_open, best, 0.0) - self.values[rows], 0.0)
+            scaled = np.minimum(self.gamma * np.minimum(gaps, _LARGEST), _LARGEST)
         n_left = np.maximum(is_open.sum(axis=1, keepdims=True), 1)
-        scaled = self.gamma * gaps
         odds = np.where(is_open, 1.0 / (n_left + scaled), 0.0)
         is_best = is_open & (gaps == 0.0)
         moved = (scaled / (n_left * (n_left + scaled))).sum(axis=1, keepdims=True)

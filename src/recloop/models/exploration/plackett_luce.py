@@ -16,18 +16,26 @@ from recloop.models.exploration.base import Exploration, inside_of
 from recloop.types import BoolArray, FloatArray, IntArray, Slates
 from recloop.utils.kernels import kernel
 
+_LARGEST = 1e307
+
 
 @dataclass(frozen=True)
 class PlackettLuce(Exploration):
     """Softmax without repetition.
 
-    temperature: T above 0; small ones are nearly greedy.
+    temperature: T above 0; small ones are nearly greedy. value / T beyond 1e307 counts as that.
     """
 
     temperature: float
 
+    def _logits(self, rows: slice) -> FloatArray:
+        """value / T, such that no difference of two overflows."""
+        with np.errstate(over="ignore"):
+            logits = self.values[rows] / self.temperature
+        return np.ascontiguousarray(np.clip(logits, -_LARGEST, _LARGEST))
+
     def first(self, rows: slice, is_open: BoolArray) -> FloatArray:
-        logits = inside_of(self.values[rows] / self.temperature, is_open)
+        logits = inside_of(self._logits(rows), is_open)
         highest = logits.max(axis=1, keepdims=True, initial=-np.inf)
         weights = np.exp(logits - np.where(np.isfinite(highest), highest, 0.0))
         total = weights.sum(axis=1, keepdims=True)
@@ -38,12 +46,12 @@ class PlackettLuce(Exploration):
         chance = rng.random((n_rows, n_items + 2 * k))
         with np.errstate(divide="ignore"):
             noise = -np.log(-np.log(chance[:, :n_items]))  # Gumbel
-        logits = np.ascontiguousarray(self.values / self.temperature)
+        logits = self._logits(slice(None))
         drawn = _draw(logits, noise, eligible, self.floor, chance[:, n_items:].reshape(-1, k, 2))
         return Slates(drawn[0], self.propensities(eligible, drawn[0]), drawn[1])
 
     def propensities(self, eligible: BoolArray, slates: IntArray) -> FloatArray:
-        logits = np.ascontiguousarray(self.values / self.temperature)
+        logits = self._logits(slice(None))
         return _slate_propensities(logits, eligible, self.floor, slates)
 
 

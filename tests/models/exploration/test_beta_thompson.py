@@ -1,0 +1,93 @@
+"""Beta Thompson sampling: the chance of being the highest, against closed forms and scipy."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
+from scipy.special import betaln
+from scipy.stats import beta
+
+from recloop.models.exploration.beta_thompson import BetaThompson, chances_of_best
+
+
+def _chances(successes, failures):
+    return chances_of_best(np.array(successes, float), np.array(failures, float))
+
+
+def _second_is_higher(a_1, b_1, a_2, b_2):
+    """P(p_2 > p_1) of integer parameters, a finite sum of positive terms."""
+    terms = [
+        betaln(a_1 + i, b_1 + b_2) - np.log(b_2 + i) - betaln(1 + i, b_2) - betaln(a_1, b_1)
+        for i in range(a_2)
+    ]
+    return float(np.exp(terms).sum())
+
+
+WHOLE = st.integers(1, 60)
+
+
+@given(WHOLE, WHOLE, WHOLE, WHOLE)
+def test_two_items_with_whole_parameters_have_the_closed_form(a_1, b_1, a_2, b_2):
+    second = _second_is_higher(a_1, b_1, a_2, b_2)
+    found = _chances([a_1, a_2], [b_1, b_2])
+    np.testing.assert_allclose(found, [1.0 - second, second], rtol=0, atol=1e-11)
+
+
+def test_by_hand():
+    # p_1 uniform, p_2 with density 2 p: P(p_2 > p_1) = E[p_2] = 2 / 3
+    np.testing.assert_allclose(_chances([1, 2], [1, 1]), [1 / 3, 2 / 3], atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("successes", "failures"),
+    [
+        ([1.0, 1.0, 1.0], [1.0, 1.0, 1.0]),
+        ([0.5, 3.2, 7.0], [0.5, 2.5, 9.1]),
+        ([2000.0, 30.0, 1.0], [60_000.0, 1000.0, 1.0]),
+        ([50.0, 48.0, 3.0, 1.0], [950.0, 900.0, 40.0, 20.0]),
+    ],
+)
+def test_more_items_are_those_of_an_independent_quadrature(successes, failures):
+    found = _chances(successes, failures)
+    laws = [beta(a, b) for a, b in zip(successes, failures, strict=True)]
+    for item, law in enumerate(laws):
+        others = laws[:item] + laws[item + 1 :]
+
+        def density(p, law=law, others=others):
+            return law.pdf(p) * np.prod([other.cdf(p) for other in others])
+
+        cuts = np.unique(
+            np.concatenate(
+                [law.ppf([0, 1e-9, 1e-3, 0.1, 0.5, 0.9, 0.999, 1 - 1e-9, 1]) for law in laws]
+            )
+        )
+        straight = sum(
+            quad(density, *cuts[i : i + 2], epsabs=1e-13)[0] for i in range(len(cuts) - 1)
+        )
+        assert found[item] == pytest.approx(straight, abs=1e-9)
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 100])
+def test_equal_items_share_evenly(n):
+    np.testing.assert_allclose(_chances([3.0] * n, [50.0] * n), 1.0 / n, rtol=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [(0.01, 0.02), (0.1, 0.2), (1.0, 2.0), (1e4, 2e4), (1e7, 2e7)])
+def test_powers_of_uniforms_have_their_closed_form(sizes):
+    # Beta(a, 1) is U^(1 / a): P(first > second) = a_1 / (a_1 + a_2)
+    np.testing.assert_allclose(_chances(sizes, [1.0, 1.0]), [1 / 3, 2 / 3], atol=1e-10)
+
+
+def test_an_item_that_cannot_win_has_next_to_no_chance():
+    found = _chances([1.0, 1e6], [1e6, 1.0])
+    assert found[0] < 1e-20
+    assert found[1] == pytest.approx(1.0)
+
+
+def test_what_is_left_has_chances_of_its_own():
+    a, b = np.array([5.0, 1.0, 2.0]), np.array([5.0, 1.0, 1.0])
+    how = BetaThompson(np.tile(a / (a + b), (3, 1)), a, b)
+    is_open = np.array([[False, True, True], [True, False, False], [False, True, True]])
+    found = how.first(slice(0, 3), is_open)
+    np.testing.assert_allclose(found, [[0, 1 / 3, 2 / 3], [1, 0, 0], [0, 1 / 3, 2 / 3]], atol=1e-12)

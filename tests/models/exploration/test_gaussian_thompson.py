@@ -1,0 +1,137 @@
+"""Gaussian Thompson sampling: the chance of being the highest, against closed forms and scipy."""
+
+import numpy as np
+import pytest
+from scipy.integrate import quad
+from scipy.special import log_ndtr, ndtr
+
+from recloop.models.exploration import GaussianThompson
+from recloop.testing import chi_square_p_value
+
+LARGEST_RELATIVE_ERROR = 1e-8
+
+
+def _chances(means, deviations, **given):
+    how = GaussianThompson(np.array([means]), np.array([deviations]), **given)
+    return how.probabilities(np.ones((1, len(means)), dtype=np.bool_))[0]
+
+
+def _by_quadrature(means, deviations):
+    """The same by adaptive quadrature, cut wherever any of the densities changes."""
+    means, deviations = np.array(means), np.array(deviations)
+    found = []
+    for item, (mean, deviation) in enumerate(zip(means, deviations, strict=True)):
+        others = np.delete(np.arange(len(means)), item)
+
+        def density(z, mean=mean, deviation=deviation, others=others):
+            t = (z - mean) / deviation
+            below = log_ndtr((z - means[others]) / deviations[others]).sum()
+            return np.exp(-0.5 * t * t + below) / (deviation * np.sqrt(2 * np.pi))
+
+        low, high = mean - 38 * deviation, mean + 38 * deviation
+        steps = np.array([-30, -9, -5, -3, -2, -1, -0.4, 0, 0.4, 1, 2, 3, 5, 9, 30])
+        cuts = (means[:, None] + deviations[:, None] * steps).ravel()
+        ends = np.unique([low, high, *cuts[(cuts > low) & (cuts < high)]])
+        pieces = [
+            quad(density, *ends[i : i + 2], epsabs=0, epsrel=1e-11, limit=200)[0]
+            for i in range(len(ends) - 1)
+        ]
+        found.append(sum(pieces))
+    return np.array(found)
+
+
+@pytest.mark.filterwarnings("ignore::scipy.integrate.IntegrationWarning")
+@pytest.mark.parametrize(
+    ("means", "deviations"),
+    [
+        ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
+        ([0.3, -0.2, 1.0, 0.0], [1.0, 2.0, 0.5, 0.1]),
+        ([0.0, 1.0, 2.0], [1e-4, 1.0, 1e2]),
+        ([0.5, 0.5001, 0.3, 0.2], [1e-4, 1e-4, 0.1, 1e-3]),
+        ([0.0, 4.0, 4.5, -3.0, 1.0], [1.0, 0.01, 1.0, 3.0, 0.3]),
+        ([1000.0, 1000.3, 999.0], [0.2, 0.001, 1.0]),
+        (list(np.linspace(-1, 1, 12)), list(np.geomspace(1e-3, 1.0, 12))),
+    ],
+)
+def test_chances_are_those_of_an_independent_quadrature(means, deviations):
+    found, straight = _chances(means, deviations), _by_quadrature(means, deviations)
+    assert found.sum() == pytest.approx(1.0, abs=1e-9)
+    np.testing.assert_allclose(found, straight, rtol=0, atol=1e-9)
+    likely = straight > 1e-30
+    np.testing.assert_allclose(found[likely], straight[likely], rtol=1e-7)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1, 1.0, 3.0, 6.0, 12.0, 25.0])
+@pytest.mark.parametrize("spreads", [(1.0, 1.0), (1.0, 0.01), (1e-5, 1.0), (3.0, 1e-8), (2.0, 0.5)])
+def test_two_items_have_the_closed_form_far_into_the_tails(gap, spreads):
+    first, second = spreads
+    root = float(np.hypot(first, second))
+    found = _chances([0.0, gap * root], [first, second])
+    straight = ndtr([-gap, gap])
+    np.testing.assert_allclose(found, straight, rtol=LARGEST_RELATIVE_ERROR)
+
+
+def test_equal_items_share_evenly():
+    for n in (1, 2, 3, 10, 40):
+        np.testing.assert_allclose(_chances([2.0] * n, [0.3] * n), 1.0 / n, rtol=1e-8)
+
+
+@pytest.mark.parametrize("common", [0.0, 5.0, -1e6])
+def test_without_any_deviation_equal_means_share_the_slot_and_are_drawn_so(common, rng):
+    means = np.full((4000, 4), common)
+    means[:, 2] -= 1.0
+    for values, expected in ((means, [1 / 3, 1 / 3, 0, 1 / 3]), (means[:, [0, 1, 3]], [1 / 3] * 3)):
+        how = GaussianThompson(np.ascontiguousarray(values), np.zeros(values.shape))
+        everything = np.ones(values.shape, dtype=np.bool_)
+        found = how.probabilities(everything[:1])[0]
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+        drawn = how.slates(everything, 1, rng).items[:, 0]
+        counts = np.bincount(drawn, minlength=len(expected))
+        assert chi_square_p_value(counts, expected) > 0.001
+
+
+def test_without_any_deviation_the_highest_mean_is_certain():
+    np.testing.assert_allclose(_chances([1.0, 3.0, 2.0], [0.0] * 3), [0.0, 1.0, 0.0], atol=1e-12)
+
+
+def test_an_item_without_deviation_is_a_wall_for_the_others():
+    # N(0, 1) against the number 1
+    found = _chances([0.0, 1.0], [1.0, 0.0])
+    np.testing.assert_allclose(found, ndtr([-1.0, 1.0]), atol=1e-8)
+
+
+def test_a_floor_is_added_to_every_item():
+    found = _chances([0.0, 1.0], [1.0, 1.0], floor=0.2)
+    expected = 0.1 + 0.8 * ndtr(np.array([-1.0, 1.0]) / np.sqrt(2.0))
+    np.testing.assert_allclose(found, expected, rtol=1e-8)
+
+
+@pytest.mark.parametrize("shift", [1e3, -1e7])
+@pytest.mark.parametrize("factor", [1e-6, 1e6])
+def test_only_differences_in_units_of_the_deviations_count(shift, factor):
+    means, deviations = np.array([0.25, -0.5, 0.75]), np.array([0.5, 1.0, 0.25])
+    plain = _chances(means, deviations)
+    np.testing.assert_allclose(_chances(means * factor, deviations * factor), plain, rtol=1e-8)
+    np.testing.assert_allclose(_chances(means + shift, deviations), plain, rtol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("means", "deviations"),
+    [
+        ([0.0, 0.0], [0.0, 0.0]),
+        ([1e-308, 0.0], [0.0, 0.0]),
+        ([1.0, 0.5], [1e300, 1e-300]),
+        ([1e300, -1e300], [1e300, 1.0]),
+        ([1.7e308, -1.7e308], [0.0, 1.7e308]),
+        ([5e-324, 0.0], [5e-324, 0.0]),
+    ],
+)
+def test_numbers_at_the_ends_of_float64_have_chances(means, deviations):
+    found = _chances(means, deviations)
+    assert found.sum() == pytest.approx(1.0, abs=1e-9)
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_more_certainty_about_the_others_never_makes_a_lower_mean_likelier():
+    wide = [_chances([0.0, 1.0], [spread, 0.5])[0] for spread in (2.0, 1.0, 0.5, 0.1)]
+    assert sorted(wide, reverse=True) == wide
