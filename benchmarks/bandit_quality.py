@@ -9,7 +9,7 @@ news       A linear world of 20 articles and five features, click rate 5 %. Live
 change     Ten arms whose thetas change places at half time; regret after it. Plain arrays: in the
            worlds of the library articles go and others come, no article's theta moves.
 labelled   One pass over each set, one row at a time, reward 1 for the right class; beside it
-           the majority class and a logistic regression that knows all labels, on the rows it learned.
+           the majority class and a logistic regression that knows all labels, on its own rows.
            FOLDER holds NAME.csv.gz with columns label, x0, x1, ...; default: the folder
            uci-classification in RECLOOP_DATA.
 
