@@ -2,8 +2,9 @@
 
     python benchmarks/bandits.py [--peer-python PATH] [--no-peer] [--seconds 3]
 
-1,000 items, contexts of 32 numbers, rewards linear in them; one thread, every contender in a process
-of its own, float64 where it has a choice. A round is a choice and learning from its reward; rounds
+1,000 items, contexts of 32 numbers, rewards linear in them; one thread, every contender in a
+process of its own, float64 where it has a choice. A round is a choice and learning from its
+reward; rounds
 per second of processor time. The peers live in an environment of their own, made from
 requirements-bandits.txt when none is given; making it needs a C++ compiler.
 
@@ -60,7 +61,7 @@ def obp(world: World) -> Step:
         package.__path__ = [str(folder)]
         sys.modules[name] = package
     torch = types.ModuleType("torch")
-    torch.__dict__["Tensor"] = np.ndarray
+    torch.__dict__.update(Tensor=np.ndarray, tensor=np.array, float=float)
     sys.modules["torch"] = torch
     from obp.policy.linear import LinUCB  # pyright: ignore[reportMissingImports]
 

@@ -12,18 +12,37 @@ Sherman and Morrison (1950). w < 0 takes a row out again. The inverse is made af
 every `RANK_UPDATES_BEFORE_REFRESH` of them for an arm, so that rounding does not add up.
 """
 
+import math
+
 import numpy as np
 
 from recloop.types import FloatArray, IntArray
 from recloop.utils.kernels import kernel, sum_kernel
 
 RANK_UPDATES_BEFORE_REFRESH = 10_000
-_LANES = 4
+_LINE_BYTES = 64
+ROWS_AT_ONCE = 64
+"""Of contexts, so that their products with themselves stay in the cache."""
 
 
 def packed_size(width: int) -> int:
     """P, how many numbers a symmetric matrix of `width` rows needs."""
     return width * (width + 1) // 2
+
+
+def aligned(shape: tuple[int, ...]) -> FloatArray:
+    """An array of any values that begins where a line of the cache does: loops read it sooner."""
+    size = 8 * math.prod(shape)
+    room = np.empty(size + _LINE_BYTES, dtype=np.uint8)
+    start = -room.ctypes.data % _LINE_BYTES
+    return room[start : start + size].view(np.float64).reshape(shape)
+
+
+def joined(first: FloatArray, second: FloatArray) -> FloatArray:
+    """The rows (n, P) of `first` and after them those of `second`, aligned."""
+    rows = aligned((len(first) + len(second), first.shape[1]))
+    rows[: len(first)], rows[len(first) :] = first, second
+    return rows
 
 
 def packed(matrices: FloatArray) -> FloatArray:
@@ -43,7 +62,9 @@ def unpacked(rows: FloatArray, width: int) -> FloatArray:
 
 def identities(n: int, width: int, scale: float) -> FloatArray:
     """(n, P): n times `scale` times the identity."""
-    return np.tile(packed(scale * np.eye(width)), (n, 1))
+    rows = aligned((n, packed_size(width)))
+    rows[:] = packed(scale * np.eye(width))
+    return rows
 
 
 def inverses(rows: FloatArray, width: int) -> FloatArray:
@@ -56,14 +77,30 @@ def inverses(rows: FloatArray, width: int) -> FloatArray:
 
 def products_with_itself(contexts: FloatArray) -> FloatArray:
     """f (B, P) of contexts (B, d), doubled beside the diagonal."""
-    first, second = np.triu_indices(contexts.shape[1])
-    doubled = np.where(first == second, 1.0, 2.0)
-    return contexts[:, first] * contexts[:, second] * doubled
+    products = aligned((len(contexts), packed_size(contexts.shape[1])))
+    _products_with_itself(np.ascontiguousarray(contexts), products)
+    return products
+
+
+@kernel
+def _products_with_itself(contexts, products):
+    for row in range(len(contexts)):
+        x, place = contexts[row], 0
+        for i in range(len(x)):
+            products[row, place] = x[i] * x[i]
+            place += 1
+            for j in range(i + 1, len(x)):
+                products[row, place] = 2.0 * x[i] * x[j]
+                place += 1
 
 
 def quadratic_forms(rows: FloatArray, contexts: FloatArray) -> FloatArray:
     """(B, n) x^T S x of every context (B, d) with every matrix of `rows` (n, P)."""
-    return all_products(products_with_itself(contexts), rows)
+    found = np.empty((len(contexts), len(rows)))
+    for start in range(0, len(contexts), ROWS_AT_ONCE):
+        block = slice(start, start + ROWS_AT_ONCE)
+        found[block] = all_products(products_with_itself(contexts[block]), rows)
+    return found
 
 
 def all_products(left: FloatArray, right: FloatArray) -> FloatArray:
@@ -72,31 +109,22 @@ def all_products(left: FloatArray, right: FloatArray) -> FloatArray:
     Rounding depends on the two rows alone, wherever they stand and however many there are: equal
     arms tie exactly, and a batch gives what its rows give. BLAS does not promise that.
     """
-    n_left, n_right = len(left), len(right)
-    if n_left == 0 or n_right == 0:
-        return np.zeros((n_left, n_right))
-    spare = -n_left % _LANES
-    if spare:
-        left = np.concatenate([left, np.zeros((spare, left.shape[1]))])
-    found = np.empty((n_left + spare, n_right))
-    whole = n_right - n_right % _LANES
-    _block_products(np.ascontiguousarray(left), right, found, 0, whole)
-    if whole < n_right:
-        rest = np.zeros((_LANES, right.shape[1]))
-        rest[: n_right - whole] = right[whole:]
-        tail = np.empty((len(left), _LANES))
-        _block_products(np.ascontiguousarray(left), rest, tail, 0, _LANES)
-        found[:, whole:] = tail[:, : n_right - whole]
-    return found[:n_left]
+    found = np.empty((len(left), len(right)))
+    if found.size:
+        _all_products(np.ascontiguousarray(left), np.ascontiguousarray(right), found)
+    return found
 
 
 @sum_kernel
-def _block_products(left, right, found, start, stop):
-    width = left.shape[1]
-    for n in range(start, stop, 4):
-        s0, s1, s2, s3 = right[n], right[n + 1], right[n + 2], right[n + 3]
+def _all_products(left, right, found):
+    """Four by four rows at a time; the last rows are repeated where fewer are left."""
+    last, final, width = len(left) - 1, len(right) - 1, left.shape[1]
+    for n in range(0, len(right), 4):
+        n1, n2, n3 = min(n + 1, final), min(n + 2, final), min(n + 3, final)
+        s0, s1, s2, s3 = right[n], right[n1], right[n2], right[n3]
         for b in range(0, len(left), 4):
-            x0, x1, x2, x3 = left[b], left[b + 1], left[b + 2], left[b + 3]
+            b1, b2, b3 = min(b + 1, last), min(b + 2, last), min(b + 3, last)
+            x0, x1, x2, x3 = left[b], left[b1], left[b2], left[b3]
             c00 = c01 = c02 = c03 = c10 = c11 = c12 = c13 = 0.0
             c20 = c21 = c22 = c23 = c30 = c31 = c32 = c33 = 0.0
             for p in range(width):
@@ -121,11 +149,10 @@ def _block_products(left, right, found, start, stop):
                 c31 += s * f1
                 c32 += s * f2
                 c33 += s * f3
-            found[b, n], found[b + 1, n], found[b + 2, n], found[b + 3, n] = c00, c01, c02, c03
-            n1, n2, n3 = n + 1, n + 2, n + 3
-            found[b, n1], found[b + 1, n1], found[b + 2, n1], found[b + 3, n1] = c10, c11, c12, c13
-            found[b, n2], found[b + 1, n2], found[b + 2, n2], found[b + 3, n2] = c20, c21, c22, c23
-            found[b, n3], found[b + 1, n3], found[b + 2, n3], found[b + 3, n3] = c30, c31, c32, c33
+            found[b, n], found[b1, n], found[b2, n], found[b3, n] = c00, c01, c02, c03
+            found[b, n1], found[b1, n1], found[b2, n1], found[b3, n1] = c10, c11, c12, c13
+            found[b, n2], found[b1, n2], found[b2, n2], found[b3, n2] = c20, c21, c22, c23
+            found[b, n3], found[b1, n3], found[b2, n3], found[b3, n3] = c30, c31, c32, c33
 
 
 @kernel

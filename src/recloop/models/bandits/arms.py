@@ -46,8 +46,8 @@ def fresh_arms(prior_means: FloatArray, regularization: float) -> Arms:
 def with_more(arms: Arms, others: Arms) -> Arms:
     """`arms` and after them `others`; what was there stays bit by bit."""
     return Arms(
-        np.concatenate([arms.evidence, others.evidence]),
-        np.concatenate([arms.inverse, others.inverse]),
+        packed.joined(arms.evidence, others.evidence),
+        packed.joined(arms.inverse, others.inverse),
         np.concatenate([arms.reward_sums, others.reward_sums]),
         np.concatenate([arms.weights, others.weights]),
         np.concatenate([arms.n_updates, others.n_updates]),
@@ -61,7 +61,19 @@ def predicted(arms: Arms, contexts: FloatArray) -> FloatArray:
 
 def deviations(arms: Arms, contexts: FloatArray) -> FloatArray:
     """(B, n) sqrt(x^T A^-1 x)."""
-    return np.sqrt(np.maximum(packed.quadratic_forms(arms.inverse, contexts), 0.0))
+    found = packed.quadratic_forms(arms.inverse, contexts)
+    np.maximum(found, 0.0, out=found)
+    return np.sqrt(found, out=found)
+
+
+def upper_ends(arms: Arms, contexts: FloatArray, alpha: float) -> FloatArray:
+    """(B, n) x . theta + alpha sqrt(x^T A^-1 x)."""
+    found = deviations(arms, contexts)
+    found *= alpha
+    for start in range(0, len(contexts), packed.ROWS_AT_ONCE):
+        rows = slice(start, start + packed.ROWS_AT_ONCE)
+        found[rows] += predicted(arms, contexts[rows])
+    return found
 
 
 def learn(

@@ -275,9 +275,7 @@ class LinUCBRecommender(AbstractLinearBandit):
         self, users: IntArray, context: FloatArray | None, history: IntArray | None
     ) -> FloatArray:
         """(B, n_items) the upper end of each interval."""
-        moment = self._contexts(users, context)
-        bonus = self.alpha * arm_equations.deviations(self.arms, moment)
-        return arm_equations.predicted(self.arms, moment) + bonus
+        return arm_equations.upper_ends(self.arms, self._contexts(users, context), self.alpha)
 
     def exploration(
         self,
