@@ -105,7 +105,7 @@ def contextualbandits(world: World) -> Step:
         beta_prior=None,
         ucb_from_empty=True,
         njobs=1,
-        random_state=0,
+        random_state=1,
     )
     policy.partial_fit(world.contexts[:1], np.zeros(1, dtype=int), np.zeros(1))
 
