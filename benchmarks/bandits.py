@@ -10,6 +10,20 @@ requirements-bandits.txt when none is given; making it needs a C++ compiler.
 
 The limit of the memory is the best time in which one of four simple loops reads the packed inverses
 once: np.sum, np.dot, a compiled sum and a product of matrix and vector.
+
+Two shared cores of an AMD EPYC (Zen 5), 24 November 2026, --seconds 1, rounds per second:
+
+    recloop, choose_batch and update_batch    10,798    decide and update    9,526
+    obp 0.5.7              207   recloop is  52 x       46 x by decide and update
+    River 0.26.1            80              135 x      119 x
+    contextualbandits       68              158 x      140 x
+    MABWiser 2.7.4          18              584 x      515 x   the same item in 60 of 60 rounds
+    Vowpal Wabbit 9.11     174               62 x       55 x   (SquareCB 168, 64 x and 57 x)
+
+Scoring takes 60 us, the memory's limit is 40 us (0.67; the whole round 0.44). 256 contexts at a time
+take 12.8 us each to score and 14.2 us to choose for: 7.3 and 6.5 times the rate of rounds by batches
+of one, 8.2 and 7.4 times that of decide and update. Thompson's round with its propensity is 2.9 times
+LinUCB's; hybrid scoring 40 times as fast as a loop; packed matrices take 0.52 of full ones.
 """
 
 import argparse
