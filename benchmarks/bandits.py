@@ -20,10 +20,11 @@ Two shared cores of an AMD EPYC (Zen 5), 24 November 2026, --seconds 1, rounds p
     MABWiser 2.7.4          18              584 x      515 x   the same item in 60 of 60 rounds
     Vowpal Wabbit 9.11     174               62 x       55 x   (SquareCB 168, 64 x and 57 x)
 
-Scoring takes 60 us, the memory's limit is 40 us (0.67; the whole round 0.44). 256 contexts at a time
-take 12.8 us each to score and 14.2 us to choose for: 7.3 and 6.5 times the rate of rounds by batches
-of one, 8.2 and 7.4 times that of decide and update. Thompson's round with its propensity is 2.9 times
-LinUCB's; hybrid scoring 40 times as fast as a loop; packed matrices take 0.52 of full ones.
+Scoring takes 60 us, the memory's limit is 40 us (0.67; the whole round 0.44). 256 contexts at a
+time take 12.8 us each to score and 14.2 us to choose for: 7.3 and 6.5 times the rate of rounds by
+batches of one, 8.2 and 7.4 times that of decide and update. Thompson's round with its propensity is
+2.9 times LinUCB's; hybrid scoring is 40 times as fast as a loop; packed matrices take 0.52 of full
+ones.
 """
 
 import argparse
