@@ -325,6 +325,20 @@ def test_a_new_item_with_features_predicts_better_than_a_cold_one(rng):
     assert model.prior_map.shape == (n_features + 1, width)
 
 
+def test_a_prior_is_ridge_weighted_by_how_much_of_each_item_is_known(rng):
+    model = LinUCBRecommender(1, 3, context_dim=1, regularization=2.0)
+    for item, n, reward in ((0, 1, 1.0), (1, 6, 2.0)):
+        for _ in range(n):
+            model.update(0, item, reward, context=np.ones(1))
+    # A = 3, 8, 2: theta = 1/3, 12/8, 0, of which 1/3, 3/4 and nothing is known. On the feature
+    # (1, 2, 5): sum k f theta = 1/9 + 9/4, sum k f f = 1/3 + 3, and 0.5 on the diagonal
+    model.fit_prior(np.array([[1.0], [2.0], [5.0]]), regularization=0.5)
+    slope = (1 / 9 + 9 / 4) / (1 / 3 + 3 + 0.5)
+    assert model.prior_map == pytest.approx(np.array([[slope]]))
+    expected = [(1 + 2 * slope) / 3, (12 + 4 * slope) / 8, 5 * slope]
+    assert model.weights[:, 0] == pytest.approx(expected)
+
+
 def test_a_prior_that_was_fitted_twice_is_fitted_once(rng):
     features, rows = rng.normal(size=(6, 2)), _rows(rng, 200, 6, 3)
     once, twice = (LinUCBRecommender(1, 6, context_dim=3) for _ in range(2))

@@ -1,11 +1,12 @@
 """Beta Thompson sampling: the chance of being the highest, against closed forms and scipy."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.special import betaln
 from scipy.stats import beta
 
 from recloop.models.exploration.beta_thompson import BetaThompson, chances_of_best
@@ -16,12 +17,13 @@ def _chances(successes, failures):
 
 
 def _second_is_higher(a_1, b_1, a_2, b_2):
-    """P(p_2 > p_1) of integer parameters, a finite sum of positive terms."""
-    terms = [
-        betaln(a_1 + i, b_1 + b_2) - np.log(b_2 + i) - betaln(1 + i, b_2) - betaln(a_1, b_1)
-        for i in range(a_2)
-    ]
-    return float(np.exp(terms).sum())
+    """P(p_2 > p_1) of integer parameters, a finite sum of positive terms by products."""
+    term = math.prod((b_1 + j) / (a_1 + b_1 + j) for j in range(b_2))
+    total = 0.0
+    for i in range(a_2):
+        total += term
+        term *= (a_1 + i) / (a_1 + b_1 + b_2 + i) * (b_2 + i) / (i + 1)
+    return total
 
 
 WHOLE = st.integers(1, 60)
@@ -32,6 +34,23 @@ def test_two_items_with_whole_parameters_have_the_closed_form(a_1, b_1, a_2, b_2
     second = _second_is_higher(a_1, b_1, a_2, b_2)
     found = _chances([a_1, a_2], [b_1, b_2])
     np.testing.assert_allclose(found, [1.0 - second, second], rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((5000, 5000), (1, 1)),
+        ((1_000_000, 1_000_000), (1, 1)),
+        ((1, 1), (7, 90_000)),
+        ((300, 100_000), (2, 500)),
+        ((300_000, 100_000_000), (2, 500)),
+        ((1, 40), (40, 1)),
+    ],
+)
+def test_narrow_and_wide_posteriors_have_the_closed_form(first, second):
+    higher = _second_is_higher(*first, *second)
+    found = _chances([first[0], second[0]], [first[1], second[1]])
+    np.testing.assert_allclose(found, [1.0 - higher, higher], rtol=0, atol=1e-11)
 
 
 def test_by_hand():
