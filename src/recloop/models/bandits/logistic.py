@@ -176,9 +176,9 @@ class LogisticUCBRecommender(AbstractLogisticBandit):
         context: FloatArray | None = None,
         history: IntArray | None = None,
     ) -> Exploration:
-        """The highest upper end of the logit, reported as a probability."""
+        """The highest upper end of the logit: probabilities near one would tie by rounding."""
         means, deviations = self._logits(users, context)
-        upper = expit(means + self.alpha * deviations)
+        upper = means + self.alpha * deviations
         return EpsilonGreedy(upper, floor=self.epsilon, ties="first")
 
 
