@@ -173,7 +173,7 @@ def _grouped(columns: FloatArray, rng: np.random.Generator) -> FloatArray:
         return columns
     groups = rng.permutation(np.arange(n) % GROUPS)
     sums = [np.bincount(groups, weights=one, minlength=GROUPS) for one in columns.T]
-    return np.stack(sums, axis=1) * (GROUPS / n)
+    return np.stack(sums, axis=1).astype(np.float64) * (GROUPS / n)
 
 
 def _counts(rng: np.random.Generator, n_rows: int, n: int) -> FloatArray:
