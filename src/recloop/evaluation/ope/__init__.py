@@ -19,5 +19,6 @@ __getattr__, __dir__, __all__ = lazy_names(  # pyright: ignore[reportUnsupported
         "judged": f"{HOME}.diagnostics",
         "rank_policies": f"{HOME}.selection",
         "tuned": f"{HOME}.selection",
+        "uniform_target": f"{HOME}.evaluator",
     },
 )

@@ -211,7 +211,7 @@ def conflict(estimate: Estimate, reference: Estimate) -> float:
 
 
 def _z(gap: float, error: float) -> float:
-    if abs(gap) < 1e-9:
+    if abs(gap) < 1e-6:
         return 0.0
     return gap / error if error > 0 else float(np.copysign(np.inf, gap))
 

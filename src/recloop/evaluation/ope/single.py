@@ -1,7 +1,7 @@
 """Estimators of a policy's mean reward from a log of single choices.
 
 pi, b: the new and the logging policy; w = pi / b of the item shown; r: reward; q (n, A): a model
-of the reward, better fitted on other rows (see `reward_models`); E_pi q = sum_a pi(a) q(a).
+of the reward, better fitted on other rows (see `cross_fitting`); E_pi q = sum_a pi(a) q(a).
 Sources: replay Li et al. 2011; IPS Horvitz and Thompson 1952; clipping Ionides 2008, Strehl et al.
 2010; SNIPS Swaminathan and Joachims 2015; DR Dudik et al. 2014; Switch-DR Wang et al. 2017; DRos Su
 et al. 2020; sub-Gaussian weights Metelli et al. 2021; MRDR Farajtabar et al. 2018.
@@ -26,7 +26,7 @@ def replay(rounds: Rounds) -> Estimate:
     uneven = np.abs(given - given[0]) > checking.TOLERANCE * given[0]
     checking.refuse("propensities", uneven, given, "equal in all rows for replay (else use IPS)")
     matches = rounds.target_taken
-    return ratio("replay", matches * rounds.rewards, matches, weights=matches)
+    return ratio("replay", matches * rounds.rewards, matches, weights=rounds.weights)
 
 
 def dm(rounds: Rounds, q: FloatArray) -> Estimate:
