@@ -107,9 +107,13 @@ def _of_model(
     candidates = None
     if log.candidates is not None or log.excluded is not None:
         candidates = _eligible(log, to_run, len(ids["items"]))
+    contexts = log.contexts if getattr(model, "context_dim", 0) else None
     parts = [
         model.slate_propensities(
-            users[rows], shown[rows], candidates=None if candidates is None else candidates[rows]
+            users[rows],
+            shown[rows],
+            context=None if contexts is None else contexts[rows],
+            candidates=None if candidates is None else candidates[rows],
         )
         for start in range(0, len(log), ROWS_AT_ONCE)
         for rows in [slice(start, start + ROWS_AT_ONCE)]

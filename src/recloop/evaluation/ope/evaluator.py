@@ -100,13 +100,18 @@ class OffPolicyEvaluator:
         return int(self.decisions.sizes.max()) > 1
 
     @property
+    def _kinds(self) -> list[str]:
+        kinds = self.decisions.propensity_kinds
+        return [kinds.names[code] for code in np.unique(kinds.codes)]
+
+    @property
     def estimators(self) -> tuple[str, ...]:
         """Those that this log allows without a model of the reward."""
         if not self.is_of_slates:
             p = self.decisions.propensities
             flat = bool(np.ptp(p) <= 1e-6 * p[0])
             return ("replay", "ips", "snips") if flat else ("ips", "snips")
-        if set(self.decisions.propensity_kinds.names) == {"marginal"}:
+        if self._kinds == ["marginal"]:
             return ("independent_ips",)
         return tuple(name for name in OF_SLATES if name != "independent_ips")
 
@@ -171,7 +176,7 @@ class OffPolicyEvaluator:
 
     def _check_kind(self, name: str) -> None:
         wanted = "marginal" if name == "independent_ips" else "conditional"
-        for kind in self.decisions.propensity_kinds.names:
+        for kind in self._kinds:
             check_choice(name, "the log's propensity_kind", kind, (wanted, "estimated"))
 
     def _rounds(self, target: FloatArray, logging: FloatArray | None) -> Rounds:
