@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy_names(  # pyright: ignore[reportUnsupported
         "SlateRounds": f"{HOME}.slates",
         "Trajectories": f"{HOME}.trajectories",
         "Unreliable": f"{HOME}.diagnostics",
+        "confidence_sequence": f"{HOME}.intervals",
         "diagnose": f"{HOME}.diagnostics",
         "judged": f"{HOME}.diagnostics",
         "rank_policies": f"{HOME}.selection",
