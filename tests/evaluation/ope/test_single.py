@@ -43,6 +43,7 @@ def expectation(estimator) -> float:
         (single.ips, (2.4 * 2 + 2.5 * 6) / 2),
         (lambda log: single.clipped_ips(log, at=2.45), (2.4 * 2 + 2.45 * 6) / 2),
         (single.snips, (4.8 + 15) / 4.9),
+        (lambda log: single.clipped_snips(log, at=2.45), (4.8 + 14.7) / 4.85),
         (lambda log: single.dm(log, Q), 0.9),
         (lambda log: single.dr(log, Q), 0.9 + (2.4 + 10) / 2),
         (lambda log: single.sndr(log, Q), 0.9 + 12.4 / 4.9),
@@ -301,8 +302,7 @@ def test_the_uniform_policy_on_the_open_bandit_sample_equals_the_anchors(
     assert f"{estimate.value:.6f}" == ips
     assert f"{found.weights.std() and (found.weights * found.rewards).std() / 100:.6f}" == error
     assert f"{single.snips(found).value:.6f}" == snips
-    cut = np.minimum(found.weights, 100)
-    assert f"{(cut * found.rewards).sum() / cut.sum():.6f}" == clipped
+    assert f"{single.clipped_snips(found, at=100).value:.6f}" == clipped
     assert f"{single.clipped_ips(found, at=100).value:.6f}" == ips
     assert diagnose(found.weights).effective_rows == pytest.approx(
         {"all": 340.4, "men": 655.7}[campaign], abs=0.05

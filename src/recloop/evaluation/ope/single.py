@@ -7,6 +7,8 @@ Sources: replay Li et al. 2011; IPS Horvitz and Thompson 1952; clipping Ionides 
 et al. 2020; sub-Gaussian weights Metelli et al. 2021; MRDR Farajtabar et al. 2018.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from recloop.errors import InvalidParameter
@@ -50,6 +52,12 @@ def snips(rounds: Rounds) -> Estimate:
     """Self-normalised: sum w r / sum w. Adding a number to every reward adds it to the value."""
     w = rounds.weights
     return ratio("snips", w * rounds.rewards, w, weights=w)
+
+
+def clipped_snips(rounds: Rounds, *, at: float) -> Estimate:
+    """SNIPS with min(w, at) in both sums."""
+    w = np.minimum(rounds.weights, _positive("clipped_snips", "at", at))
+    return replace(ratio("clipped_snips", w * rounds.rewards, w, weights=w), bias="unknown")
 
 
 def dr(rounds: Rounds, q: FloatArray) -> Estimate:
