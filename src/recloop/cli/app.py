@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from recloop import __version__
-from recloop.cli import data, demo, doctor, fit_world, log, metrics, runs, settings, worlds
+from recloop.cli import data, demo, doctor, fit_world, log, metrics, ope, runs, settings, worlds
 from recloop.errors import RecloopError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
 app.command("recommend")(runs.recommend)
 app.command("metrics")(metrics.metrics)
+app.command("ope")(ope.ope)
 app.command("fit-world")(fit_world.fit_world)
 app.command("certify")(worlds.certify)
 app.command("demo")(demo.demo)
@@ -54,7 +55,10 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def outcome(act: Callable[[], Any]) -> int:
-    """The exit code of `act`: 0 done, 2 a mistake in the input, 130 interrupted."""
+    """The exit code of `act`: 0 done, 2 a mistake in the input, 130 interrupted.
+
+    Commands that answer no: 1 a log that does not hold together, 3 an estimate that means nothing.
+    """
     try:
         act()
     except RecloopError as error:
