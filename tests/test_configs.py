@@ -91,3 +91,19 @@ def test_a_configuration_of_a_world_runs_on_a_tiny_setting(path, tmp_path):
     config = config.model_copy(update={"models": models})
     results = run_experiment(config, tmp_path / "out").metrics()
     assert len(results["models"]) == len(config.models)
+
+
+STREAMS = sorted((Path(__file__).parents[1] / "configs" / "streams").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.stem)
+def test_a_stream_builds_its_models(path):
+    rows = entries(load_config(path))
+    assert rows
+    assert all(row.build(3, 4, 0).n_items == 4 for row in rows)
+
+
+def test_the_news_are_learned_online(tmp_path):
+    config = load_config(STREAMS[0].parent / "news.yaml", ["training.n_steps=60"])
+    folder = run_experiment(config, tmp_path / "out")
+    assert [row["n"] for row in folder.metrics()["models"]] == [60] * len(config.models)
