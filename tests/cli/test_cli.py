@@ -176,9 +176,11 @@ def test_the_version_and_the_doctor(call):
     assert json.loads(call("doctor", "--json")[1])["recloop"] == __version__
 
 
-def _hears_interrupts():
-    """A process that a shell put into the background ignores them, and its children with it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+HEARS_INTERRUPTS = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from recloop.cli import main; main()"
+)
+"""A process that a shell put into the background ignores them, and its children with it."""
 
 
 def test_ctrl_c_leaves_a_folder_that_goes_on(here):
@@ -186,13 +188,12 @@ def test_ctrl_c_leaves_a_folder_that_goes_on(here):
     svd = "{name: svd, type: pure_svd, params: {n_factors: 4}}"
     text = text.replace(svd, "{name: bandit, type: contextual_bandit, params: {context_dim: 4}}")
     Path("long.yaml").write_text(text)
-    command = [sys.executable, "-m", "recloop.cli", "run", "-c", "long.yaml", "-o", "out"]
+    command = [sys.executable, "-c", HEARS_INTERRUPTS, "run", "-c", "long.yaml", "-o", "out"]
     process = subprocess.Popen(
         command,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ},
-        preexec_fn=_hears_interrupts,
     )
     checkpoint = here / "out" / "checkpoints" / "bandit.npz"
     for _ in range(600):
