@@ -80,7 +80,8 @@ def test_every_public_name_can_be_imported(installed, tmp_path):
 import importlib, json, pkgutil, recloop
 missing = []
 for module in pkgutil.walk_packages(recloop.__path__, "recloop."):
-    if module.name.startswith("recloop.demo") or module.name.endswith(("torch_network", "postgres")):
+    name = module.name
+    if name.startswith("recloop.demo") or name.endswith((".torch_network", ".postgres")):
         continue  # need an extra
     loaded = importlib.import_module(module.name)
     for name in getattr(loaded, "__all__", []):
