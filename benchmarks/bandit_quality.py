@@ -3,9 +3,10 @@
     python benchmarks/bandit_quality.py [news] [change] [labelled] [--data FOLDER] [--seeds 5]
 
 news       A linear world of 20 articles and five features, click rate 5 %. Live: 100,000 visitors,
-           25 between two updates. Replay: a log of 600,000 visitors who saw articles at random;
-           only rows where a policy would have shown the same count and teach. LinUCB against the
-           context-free bandit that was best in that very seed. Regret is expected regret.
+           25 between two updates. Replay: a log of 2,000,000 visitors who saw articles at random,
+           so that as many count as live; only rows where a policy would have shown the same count
+           and teach. LinUCB against the context-free bandit that was best in that very seed.
+           Regret is expected regret.
 change     Ten arms whose thetas change places at half time; regret after it. Plain arrays: in the
            worlds of the library articles go and others come, no article's theta moves.
 labelled   One pass over each set, one row at a time, reward 1 for the right class; beside it
@@ -29,14 +30,14 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp
 
 from recloop.models.registry import build_model
-from recloop.simulators.build import build_world
+from recloop.simulators.linear import LinearParams, LinearWorld
 from recloop.training.streams import ClassificationStream
 from recloop.types import Transitions
 from recloop.utils.seeding import stream
 
 FIRST_SEED = 10
 ARTICLES, VISITORS, AT_ONCE = 20, 100_000, 25
-LOGGED, LOGGED_AT_ONCE = 600_000, 200
+LOGGED, LOGGED_AT_ONCE = ARTICLES * VISITORS, ARTICLES * AT_ONCE
 CONTEXTUAL = (
     ("lin_ucb", {"alpha": 0.3}),
     ("lin_ucb", {"alpha": 0.1}),
@@ -79,11 +80,13 @@ def label_of(name: str, params: dict) -> str:
     return " ".join([name, *(f"{key}={value}" for key, value in params.items())])
 
 
-def news_world(seed: int, horizon: int):
+def news_world(seed: int, horizon: int) -> LinearWorld:
     """Articles that stay; their own click rates 5 +- 1 %, what a reader's features add +- 2 %."""
-    return build_world(
-        "linear", n_items=ARTICLES, n_available=ARTICLES, n_features=5, click_rate=0.05,
-        spread=0.01, taste=0.02, period=0, horizon=horizon, seed=seed,
+    return LinearWorld(
+        LinearParams(
+            n_items=ARTICLES, n_available=ARTICLES, n_features=5, click_rate=0.05, spread=0.01,
+            taste=0.02, period=0, horizon=horizon, seed=seed,
+        )
     )  # fmt: skip
 
 
@@ -127,10 +130,11 @@ def replayed(name: str, params: dict, seed: int, log) -> np.ndarray:
     """(matches,) clicks where the policy chose what was logged (Li et al. 2011)."""
     model, sees = news_model(name, params, news_world(seed, 1), seed)
     contexts, items, clicks = log
-    nobody, counted = np.zeros(LOGGED_AT_ONCE, dtype=np.int64), []
+    everybody, counted = np.zeros(len(items), dtype=np.int64), []
     for start in range(0, len(items), LOGGED_AT_ONCE):
         part = slice(start, start + LOGGED_AT_ONCE)
         context = contexts[part] if sees else None
+        nobody = everybody[part]
         drawn = model.choose_batch(nobody, 1, context=context)
         match = drawn.items[:, 0] == items[part]
         counted.append(clicks[part][match])
@@ -236,7 +240,7 @@ def changes(n_seeds: int) -> None:
 def read_set(path: Path):
     """(n, 1 + d) ones and standardised columns, (n,) labels from 0 on."""
     frame = pd.read_csv(path)
-    table = frame[[c for c in frame.columns if c[0] == "x"]].to_numpy(dtype=np.float64)
+    table = frame.filter(regex="^x").to_numpy(dtype=np.float64)
     table = table[:, table.std(axis=0) > 0]
     table = (table - table.mean(axis=0)) / table.std(axis=0)
     labels = np.unique(frame["label"], return_inverse=True)[1]
@@ -251,7 +255,7 @@ def logistic_accuracy(contexts: np.ndarray, labels: np.ndarray) -> float:
     def loss(flat):
         weights = flat.reshape(shape)
         logits = contexts @ weights
-        total = logsumexp(logits, axis=1, keepdims=True)
+        total = np.asarray(logsumexp(logits, axis=1, keepdims=True))
         slope = contexts.T @ (np.exp(logits - total) - right) + weights
         return (total[:, 0] - (logits * right).sum(axis=1)).sum() + 0.5 * flat @ flat, slope.ravel()
 
@@ -283,7 +287,7 @@ def labelled(folder: Path, n_seeds: int) -> None:
 
 def main() -> None:
     """Print the tables that were asked for, all without a name."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="What bandits earn.")
     parser.add_argument("parts", nargs="*", metavar="PART", help="news, change, labelled")
     parser.add_argument("--seeds", type=int, default=5, help="of news; change has 4 times as many")
     parser.add_argument("--data", type=Path, help="folder of the labelled sets")

@@ -63,7 +63,7 @@ def test_lin_ucb_earns_an_eighth_more_than_the_best_context_free_bandit_live():
 
 @pytest.mark.slow
 def test_lin_ucb_earns_an_eighth_more_than_the_best_context_free_bandit_in_replay():
-    logs = [quality.uniform_log(seed) for seed in SEEDS]
+    logs = [quality.uniform_log(seed, 600_000) for seed in SEEDS]
     counted = {
         name: [quality.replayed(name, params, seed, logs[seed]) for seed in SEEDS]
         for name, params in (LIN_UCB, *CONTEXT_FREE)
