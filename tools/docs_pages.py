@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 SECTIONS = {
     "Tutorials": ["tutorials/*.md"],
     "How to": ["how-to/*.md"],
-    "Algorithms": ["algorithms/*.md"],
+    "Algorithms": ["bandits.md", "algorithms/*.md"],
     "Proof": ["metrics.md", "log_format.md", "benchmarks.md", "mutation.md"],
     "The project": ["architecture.md", "conventions.md", "glossary.md"],
 }
