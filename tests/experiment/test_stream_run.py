@@ -99,3 +99,10 @@ def test_a_table_without_labels_or_with_holes_is_refused(tmp_path):
     file.write_text("label,x\na,1\nb,\n")
     with pytest.raises(InvalidData, match="row 3, column 'x'"):
         read_labelled(file)
+
+
+def test_a_column_that_is_the_label_in_other_words_is_no_feature(tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text("label,label_name,x\na,0,1\nb,1,1\na,0,2\nb,1,2\n")
+    read = read_labelled(file)
+    assert (read.columns, read.left_out) == (["x"], ["label_name"])

@@ -1,7 +1,7 @@
 """Labelled sets as bandit problems: contexts and classes from one table.
 
 A table (CSV, TSV or Parquet, also compressed) with a column of labels and columns of numbers; other
-columns of text are left out and named. Numbers are standardised and follow a first column of ones.
+columns of text, and columns that are the label in other words, are left out and named. Numbers are standardised and follow a first column of ones.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ def read_labelled(path: str | Path, label: str = "label") -> LabelledSet:
     columns, left_out, values = [], [], []
     for name in frame.columns.drop(label):
         numbers = pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=np.float64)
-        if np.isnan(numbers).all():
+        if np.isnan(numbers).all() or _names_the_class(frame[name], texts):
             left_out.append(str(name))
             continue
         if not np.isfinite(numbers).all():
@@ -65,3 +65,9 @@ def read_labelled(path: str | Path, label: str = "label") -> LabelledSet:
         columns=columns,
         left_out=left_out,
     )
+
+
+def _names_the_class(column: pd.Series, texts: np.ndarray) -> bool:
+    """Whether a column is the label in other words: one value a class, one class a value."""
+    pairs = pd.DataFrame({"value": column.astype(str).to_numpy(), "label": texts}).drop_duplicates()
+    return len(pairs) > 1 and not (pairs["value"].duplicated() | pairs["label"].duplicated()).any()
