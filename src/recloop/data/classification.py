@@ -1,7 +1,8 @@
 """Labelled sets as bandit problems: contexts and classes from one table.
 
 A table (CSV, TSV or Parquet, also compressed) with a column of labels and columns of numbers; other
-columns of text, and columns that are the label in other words, are left out and named. Numbers are standardised and follow a first column of ones.
+columns of text, and columns that are the label in other words, are left out and named. Numbers are
+standardised and follow a first column of ones.
 """
 
 from dataclasses import dataclass
@@ -70,4 +71,7 @@ def read_labelled(path: str | Path, label: str = "label") -> LabelledSet:
 def _names_the_class(column: pd.Series, texts: np.ndarray) -> bool:
     """Whether a column is the label in other words: one value a class, one class a value."""
     pairs = pd.DataFrame({"value": column.astype(str).to_numpy(), "label": texts}).drop_duplicates()
-    return len(pairs) > 1 and not (pairs["value"].duplicated() | pairs["label"].duplicated()).any()
+    return (
+        1 < len(pairs) < len(texts)
+        and not (pairs["value"].duplicated() | pairs["label"].duplicated()).any()
+    )
