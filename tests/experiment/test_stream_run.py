@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from recloop.data.classification import read_labelled
+from recloop.decisions import logged_slates, write_decisions
 from recloop.errors import InvalidConfig, InvalidData, MissingData
 from recloop.experiment import load_config, run_experiment
 from recloop.experiment.evaluate import evaluate_folder
+from recloop.experiment.stream_run import open_stream
+from recloop.types import Ragged, Slates
 
 CONFIG = """\
 training: {mode: stream, n_steps: 400, n_seeds: 2}
@@ -84,6 +87,25 @@ def test_replay_of_the_open_bandit_sample_concludes_nothing(config_file, real_da
     assert 100 < min(row["n"] for row in results["models"]) < 500
     assert any(text.startswith("Nothing can be concluded") for text in results["statements"])
     assert not any("against" in text for text in results["statements"])
+
+
+def test_replay_knows_the_items_that_a_log_offered_and_never_showed(config_file, tmp_path):
+    n = 40
+    shown = np.arange(n)[:, None] % 3
+    decisions = logged_slates(
+        np.zeros(n, dtype=int),
+        Slates(shown, np.full((n, 1), 0.2), shown < 0),
+        policy="uniform",
+        ids="run",
+        timestamps=0.0,
+        rewards=np.ones((n, 1)),
+        candidates=Ragged.of([[0, 1, 2, 3, 4]] * n),
+    )
+    file = tmp_path / "log.decisions.parquet"
+    write_decisions(file, decisions)
+    stream, _ = open_stream(load_config(config_file, [f"data.path={json.dumps(str(file))}"]))
+    assert stream.n_items == 5
+    run(config_file, f"data.path={json.dumps(str(file))}")
 
 
 def test_a_stream_without_a_source_is_refused(config_file):

@@ -95,6 +95,14 @@ def test_replay_offers_only_what_the_log_could_show(rng):
     assert 0.35 < result.acceptance < 0.65  # of two, not of four
 
 
+@pytest.mark.parametrize("name", ["candidates", "excluded"])
+def test_replay_refuses_lists_of_items_beyond_its_catalogue(rng, name):
+    log = uniform_log(rng, 10, 4)
+    log = LoggedDecisions(**{**vars(log), name: Ragged.of([[0, 7]] * 10)})
+    with pytest.raises(InvalidParameter, match=f"{name} of the log must be between 0 and 3, got 7"):
+        ReplayStream(log, 3, 4)
+
+
 def test_replay_refuses_slates_in_a_sentence(rng):
     with pytest.raises(InvalidData, match="none of the decisions has one slot"):
         ReplayStream(uniform_log(rng, 10, 4, k=2), 3, 4)
@@ -153,5 +161,9 @@ def test_a_log_of_a_policy_can_be_written_by_hand_and_folded():
 def test_streams_refuse_what_they_cannot_use():
     with pytest.raises(InvalidData, match="needs contexts"):
         ClassificationStream(np.ones((3, 2)), np.zeros(2, dtype=int))
+    with pytest.raises(InvalidParameter, match="labels must be whole numbers"):
+        ClassificationStream(np.ones((2, 2)), np.array(["a", "b"]))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InvalidParameter, match="n_rows must be a whole number of at least 1"):
+        ClassificationStream(np.ones((2, 2)), np.array([0, 1]), n_rows=-1)
     with pytest.raises(InvalidParameter, match="one item at a time"):
         WorldStream(build_world("bait_trap"))

@@ -2,7 +2,7 @@
 
 The stream is a world (`world.type`), a labelled set, or a decision log by replay (`data.path`). A
 model's row says what it earned per visitor while it learned, with an interval over seeds and
-visitors; comparisons are of means, paired by seed.
+visitors; comparisons are of means, their errors added as of independent runs: wider than paired.
 """
 
 import hashlib
@@ -33,6 +33,7 @@ from recloop.training.streams import (
     StreamResult,
     WorldStream,
 )
+from recloop.types import LoggedDecisions
 from recloop.utils.files import load_arrays, sha256_of, write_json, write_text
 
 Row = dict[str, Any]
@@ -115,9 +116,13 @@ def _digest(path: Path) -> str:
     return hashlib.sha256(json.dumps(found).encode()).hexdigest()
 
 
-def _replay_of(decisions: Any) -> ReplayStream:
+def _replay_of(decisions: LoggedDecisions) -> ReplayStream:
+    """The stream of a log; the catalogue is all that it names, shown or not."""
     n_users = int(decisions.users.max(initial=0)) + 1
-    return ReplayStream(decisions, n_users, int(decisions.items.max(initial=0)) + 1)
+    lists = (decisions.candidates, decisions.excluded)
+    codes = [decisions.items] + [named.values for named in lists if named is not None]
+    n_items = max(int(part.max(initial=0)) for part in codes) + 1
+    return ReplayStream(decisions, n_users, n_items)
 
 
 def _about_replay(made: ReplayStream) -> Row:

@@ -24,6 +24,9 @@ from recloop.utils.checks import check_codes, check_count, check_finite
 from recloop.utils.seeding import stream
 
 
+_MOST_CLASSES = 1 << 20
+
+
 @dataclass(frozen=True)
 class StreamResult:
     """What a model earned while it learned.
@@ -117,13 +120,15 @@ class ClassificationStream(AbstractStream):
     def __post_init__(self) -> None:
         self.contexts = check_finite("ClassificationStream", "contexts", self.contexts)
         labels = np.asarray(self.labels)
+        if self.n_rows is not None:
+            self.n_rows = check_count("ClassificationStream", "n_rows", self.n_rows)
         if self.contexts.ndim != 2 or labels.shape != (len(self.contexts),) or len(labels) == 0:
             raise InvalidData(
                 "ClassificationStream: needs contexts (n, D) and a label for each of them, got "
                 f"{self.contexts.shape} and {labels.shape}."
             )
-        self.n_items = int(labels.max()) + 1
-        self.labels = check_codes("ClassificationStream", "labels", labels, self.n_items)
+        self.labels = check_codes("ClassificationStream", "labels", labels, _MOST_CLASSES)
+        self.n_items = int(self.labels.max()) + 1
         self.n_users, self.context_dim = 1, self.contexts.shape[1]
 
     def run(self, model: Any, seed: int = 0) -> StreamResult:
@@ -167,6 +172,10 @@ class ReplayStream(AbstractStream):
         self.decisions = log.rows(usable)
         check_codes("ReplayStream", "users of the log", self.decisions.users, self.n_users)
         check_codes("ReplayStream", "items of the log", self.decisions.items, self.n_items)
+        for name in ("candidates", "excluded"):
+            lists = getattr(self.decisions, name)
+            if lists is not None:
+                check_codes("ReplayStream", f"{name} of the log", lists.values, self.n_items)
         self.context_dim = 0 if log.contexts is None else log.contexts.shape[1]
 
     def run(self, model: Any, seed: int = 0) -> StreamResult:
