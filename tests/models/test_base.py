@@ -266,7 +266,7 @@ def test_propensities_of_given_slates_respect_candidates(model):
         (lambda m: m.update(0, 4, 1.0), "Recording: item_id must be between 0 and 3, got 4."),
         (
             lambda m: m.update(0, 0, float("nan")),
-            "Recording: rewards must be finite numbers, got",
+            "Recording: reward must be a finite number, got",
         ),
     ],
 )

@@ -130,3 +130,45 @@ def test_too_little_regularization_is_named():
     users, items = [0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 0, 1]
     with pytest.raises(InvalidParameter, match=r"regularization must be large enough"):
         EASERecommender(3, 4, regularization=1e-20).fit(_log(users, items))
+
+
+@pytest.mark.parametrize("name", ["q_learning", "lin_ucb"])
+@pytest.mark.parametrize(
+    ("wrong", "call"),
+    [
+        ("reward must be a finite number, got 'x'", lambda m: m.update(0, 1, "x")),
+        ("reward must be a finite number, got None", lambda m: m.update(0, 1, None)),
+        ("discount must be numbers", lambda m: m.update(0, 1, 1.0, discount="x")),
+        ("next_context must be numbers", lambda m: m.update(0, 1, 1.0, next_context=[[1], [1, 2]])),
+        ("exclude must be a set of items, got 5", lambda m: m.decide(0, 1, exclude=5)),
+        ("exclude must be a set of items, got None", lambda m: m.recommend(0, 1, exclude=None)),
+        ("candidates must be a set of items, got 3", lambda m: m.decide(0, 1, candidates=3)),
+        ("context must be an array", lambda m: m.decide(0, 1, context=[[1], [1, 2]])),
+        ("withdraw_items must be an array", lambda m: m.withdraw_items([[1], [2, 3]])),
+    ],
+)
+def test_garbage_is_refused_in_words_of_the_project(name, wrong, call):
+    with pytest.raises(InvalidParameter, match=f"Recommender: {wrong}"):
+        call(model_class(name)(3, 4))
+
+
+def test_a_click_may_be_true_or_false():
+    model, other = QLearningRecommender(3, 4), QLearningRecommender(3, 4)
+    model.update(0, 1, True)
+    other.update(0, 1, 1.0)
+    assert (model.scores(np.arange(3)) == other.scores(np.arange(3))).all()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "arguments"),
+    [
+        ("slates must be an array", {"slates": [[1], [2, 3]]}),
+        ("rewards must be numbers", {"rewards": [["a", "b"]]}),
+        ("propensities must be numbers", {"propensities": [["a", "b"]]}),
+        ("context must be numbers", {"context": [["a"] * 10]}),
+    ],
+)
+def test_slates_of_garbage_are_refused_in_words_of_the_project(wrong, arguments):
+    whole = {"users": [0], "slates": [[1, 2]], "rewards": [[0.0, 1.0]], **arguments}
+    with pytest.raises(InvalidParameter, match=f"LinUCBRecommender: {wrong}"):
+        model_class("lin_ucb")(3, 4).update_slates(**whole)  # pyright: ignore[reportAttributeAccessIssue]

@@ -6,7 +6,7 @@ and loading stand here once. Concrete models are final: nobody subclasses one.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -25,7 +25,15 @@ from recloop.types import (
     Slates,
     Transitions,
 )
-from recloop.utils.checks import check_codes, check_count, check_finite, check_within
+from recloop.utils.checks import (
+    as_array,
+    as_numbers,
+    check_codes,
+    check_count,
+    check_finite,
+    check_real,
+    check_within,
+)
 from recloop.utils.files import load_arrays, save_arrays
 from recloop.utils.history import RecentItems, pushed
 from recloop.utils.seeding import generator_state, restored_generator, stream
@@ -150,11 +158,12 @@ class AbstractRecommender(ABC):
         context (D,), history (H,): of this user. explore=False gives the best items by `scores`,
         ties to the lower item code.
         """
+        owner = type(self).__name__
         row = self.recommend_batch(
             np.array([user_id]) if isinstance(user_id, (int, np.integer)) else user_id,
             k,
-            context=None if context is None else np.asarray(context)[None],
-            history=None if history is None else np.asarray(history)[None],
+            context=None if context is None else as_array(owner, "context", context)[None],
+            history=None if history is None else as_array(owner, "history", history)[None],
             exclude=[exclude],
             explore=explore,
         )[0]
@@ -211,13 +220,14 @@ class AbstractRecommender(ABC):
         rng: np.random.Generator | None = None,
     ) -> Decision:
         """An exploring choice with the probability of each slot given the slots above it."""
-        users = check_codes(type(self).__name__, "user_id", [user_id], self.n_users)
-        k = check_count(type(self).__name__, "k", k)
+        owner = type(self).__name__
+        users = check_codes(owner, "user_id", [user_id], self.n_users)
+        k = check_count(owner, "k", k)
         eligible = self._eligible(1, None if candidates is None else [candidates], [exclude])
         how = self.exploration(
             users,
-            context=None if context is None else np.asarray(context)[None],
-            history=None if history is None else np.asarray(history)[None],
+            context=None if context is None else as_array(owner, "context", context)[None],
+            history=None if history is None else as_array(owner, "history", history)[None],
         )
         drawn = how.slates(eligible, k, self._rng if rng is None else rng)
         shown = drawn.items[0] >= 0
@@ -291,6 +301,11 @@ class AbstractRecommender(ABC):
                 f"{type(self).__name__}: {name} must hold one set of items for each of {n_rows} "
                 f"users, got {len(item_sets)}."
             )
+        for items in item_sets:
+            if not isinstance(items, Sized):
+                raise InvalidParameter(
+                    f"{type(self).__name__}: {name} must be a set of items, got {items!r}."
+                )
         rows = np.repeat(np.arange(len(item_sets)), [len(items) for items in item_sets])
         joined = [
             items if isinstance(items, np.ndarray) else np.array(list(items))  # a set as well
@@ -318,7 +333,7 @@ class AbstractRecommender(ABC):
         self._set_withdrawn("restore_items", items, False)
 
     def _set_withdrawn(self, name: str, items: IntArray | Sequence[int], gone: bool) -> None:
-        codes = check_codes(type(self).__name__, name, np.asarray(items), self.n_items)
+        codes = check_codes(type(self).__name__, name, items, self.n_items)
         withdrawn = ~self.available
         withdrawn[codes] = gone
         self._withdrawn = withdrawn if withdrawn.any() else None
@@ -362,8 +377,11 @@ class AbstractRecommender(ABC):
         discount: of the value that follows, 0 where nothing does; the model's own when not given.
         The item joins the user's short memory when the reward is positive.
         """
-        users = check_codes(type(self).__name__, "user_id", [user_id], self.n_users)
-        items = check_codes(type(self).__name__, "item_id", [item_id], self.n_items)
+        owner = type(self).__name__
+        users = check_codes(owner, "user_id", [user_id], self.n_users)
+        items = check_codes(owner, "item_id", [item_id], self.n_items)
+        clicked = isinstance(reward, (bool, np.bool_))
+        reward = check_real(owner, "reward", float(reward) if clicked else reward)
         before = self._own_history(users) if self.history_length else None
         after = before
         if before is not None and reward > 0:
@@ -373,14 +391,14 @@ class AbstractRecommender(ABC):
                 users=users,
                 items=items,
                 rewards=np.array([reward], dtype=np.float64),
-                discounts=None if discount is None else np.array([discount], dtype=np.float64),
+                discounts=None if discount is None else as_numbers(owner, "discount", [discount]),
                 histories=before,
                 next_histories=after,
                 next_items=None if next_item is None else np.array([next_item]),
-                contexts=None if context is None else np.asarray(context, dtype=np.float64)[None],
+                contexts=None if context is None else as_numbers(owner, "context", context)[None],
                 next_contexts=None
                 if next_context is None
-                else np.asarray(next_context, dtype=np.float64)[None],
+                else as_numbers(owner, "next_context", next_context)[None],
             )
         )
         self._remember(users, items, reward)
@@ -452,7 +470,7 @@ class AbstractRecommender(ABC):
         for name, values in vars(transitions).items():
             if name == "feedback" or values is None:
                 continue
-            array = np.asarray(values)
+            array = as_array(owner, name, values)
             if array.ndim != (2 if name in _WIDE else 1) or len(array) != n_steps:
                 raise InvalidParameter(
                     f"{owner}: {name} must have one row for each of {n_steps} steps, "

@@ -23,7 +23,6 @@ from recloop.types import BoolArray, FloatArray, IntArray, LoggedDecisions, Tran
 from recloop.utils.checks import check_codes, check_count, check_finite
 from recloop.utils.seeding import stream
 
-
 _MOST_CLASSES = 1 << 20
 
 

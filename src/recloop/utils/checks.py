@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recloop.errors import InvalidParameter
-from recloop.types import IntArray
+from recloop.types import FloatArray, IntArray
 
 
 def check_count(owner: str, name: str, value: Any, *, least: int = 1) -> int:
@@ -73,9 +73,27 @@ def check_choice(owner: str, name: str, value: Any, allowed: Collection[str]) ->
     return value
 
 
+def as_array(owner: str, name: str, values: ArrayLike) -> np.ndarray:
+    """`values` as an array; lists of unequal length are none."""
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise InvalidParameter(
+            f"{owner}: {name} must be an array, got lists of unequal length."
+        ) from None
+
+
+def as_numbers(owner: str, name: str, values: ArrayLike) -> FloatArray:
+    """`values` as float64, NaN and infinity included."""
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidParameter(f"{owner}: {name} must be numbers: {error}.") from None
+
+
 def check_codes(owner: str, name: str, values: ArrayLike, n: int, *, least: int = 0) -> IntArray:
     """`values` as int64 codes within least..n-1; the message names the first one outside."""
-    array = np.asarray(values)
+    array = as_array(owner, name, values)
     if array.dtype.kind not in "iu" and array.size:
         raise InvalidParameter(
             f"{owner}: {name} must be whole numbers between {least} and {n - 1}, "
@@ -99,7 +117,7 @@ def check_real(owner: str, name: str, value: Any) -> float:
 
 def check_finite(owner: str, name: str, values: ArrayLike) -> np.ndarray:
     """`values` as float64 without NaN or infinity."""
-    array = np.asarray(values, dtype=np.float64)
+    array = as_numbers(owner, name, values)
     if not np.isfinite(array).all():
         bad = array[~np.isfinite(array)].flat[0]
         raise InvalidParameter(f"{owner}: {name} must be finite numbers, got {bad}.")

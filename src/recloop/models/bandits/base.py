@@ -13,6 +13,7 @@ from recloop.models.bandits.clicks import CLICK_MODELS, slate_rows
 from recloop.models.base import AbstractRecommender, learned
 from recloop.types import FloatArray, IntArray, Transitions
 from recloop.utils.checks import (
+    as_numbers,
     check_between,
     check_choice,
     check_codes,
@@ -101,7 +102,7 @@ class AbstractBandit(AbstractRecommender):
         owner = type(self).__name__
         users = check_codes(owner, "users", users, self.n_users)
         slates = check_codes(owner, "slates", slates, self.n_items, least=-1)
-        rewards = np.asarray(rewards, dtype=np.float64)
+        rewards = as_numbers(owner, "rewards", rewards)
         check_finite(owner, "rewards", rewards[~np.isnan(rewards)])
         if slates.ndim != 2 or rewards.shape != slates.shape or len(slates) != len(users):
             raise InvalidParameter(
@@ -114,7 +115,7 @@ class AbstractBandit(AbstractRecommender):
                 f"{owner}: context must have one row for each of {len(users)} users, got shape "
                 f"{moments.shape}."
             )
-        odds = None if propensities is None else np.asarray(propensities, dtype=np.float64)
+        odds = None if propensities is None else as_numbers(owner, "propensities", propensities)
         if odds is not None and odds.shape != slates.shape:
             raise InvalidParameter(
                 f"{owner}: propensities must have the shape {slates.shape} of slates, a number for "
