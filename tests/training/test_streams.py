@@ -158,6 +158,20 @@ def test_a_log_of_a_policy_can_be_written_by_hand_and_folded():
     np.testing.assert_array_equal(model.sums, [0, 1, 1])
 
 
+def test_a_model_of_another_width_does_not_learn_blindly(rng):
+    log = uniform_log(rng, 20, 4)
+    blind = made("lin_ucb", 3, 4, context_dim=5)
+    for teach in (lambda: fold(blind, log), lambda: ReplayStream(log, 3, 4).run(blind)):
+        with pytest.raises(InvalidParameter, match="context_dim must be 2, the width"):
+            teach()
+    assert blind.n_rows == 0
+    table = ClassificationStream(np.ones((4, 3)), np.arange(4))
+    with pytest.raises(InvalidParameter, match="context_dim must be 3, the width"):
+        table.run(blind)
+    without = LoggedDecisions(**{**vars(log), "contexts": None, "context_names": ()})
+    assert fold(blind, without).n_rows == 20
+
+
 def test_streams_refuse_what_they_cannot_use():
     with pytest.raises(InvalidData, match="needs contexts"):
         ClassificationStream(np.ones((3, 2)), np.zeros(2, dtype=int))

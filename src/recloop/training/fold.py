@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from recloop.errors import InvalidParameter
 from recloop.types import LoggedDecisions, Transitions
 from recloop.utils.checks import check_count
 
@@ -62,8 +63,20 @@ def _learn(model: Any, part: LoggedDecisions, first: int, rewards: np.ndarray) -
 
 
 def contexts_for(model: Any, decisions: LoggedDecisions) -> np.ndarray | None:
-    """The contexts of the log if the model's `context_dim` is theirs, else None."""
-    if decisions.contexts is None:
-        return None
-    width = getattr(model, "context_dim", 0)
-    return decisions.contexts if width == decisions.contexts.shape[1] else None
+    """The contexts of the log where both it and the model have one."""
+    width = 0 if decisions.contexts is None else decisions.contexts.shape[1]
+    return decisions.contexts if takes_context(model, width) else None
+
+
+def takes_context(model: Any, width: int) -> bool:
+    """Whether `model` is given contexts of `width` numbers, 0 for none; it must be its own width.
+
+    A model that would go without what there is to see learns of nobody, and says nothing of it.
+    """
+    own = getattr(model, "context_dim", 0)
+    if own and width and own != width:
+        raise InvalidParameter(
+            f"{type(model).__name__}: context_dim must be {width}, the width of the contexts that "
+            f"it is given, got {own}. Build the model with context_dim={width}."
+        )
+    return own > 0 and width > 0

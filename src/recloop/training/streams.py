@@ -18,7 +18,7 @@ import numpy as np
 
 from recloop.errors import InvalidData, InvalidParameter
 from recloop.simulators.base import AbstractWorld
-from recloop.training.fold import contexts_for
+from recloop.training.fold import contexts_for, takes_context
 from recloop.types import BoolArray, FloatArray, IntArray, LoggedDecisions, Transitions
 from recloop.utils.checks import check_codes, check_count, check_finite
 from recloop.utils.seeding import stream
@@ -92,7 +92,7 @@ class WorldStream(AbstractStream):
                 world.reset(everyone[step : step + 1], rng)
             expected = world.expected_rewards(world.state, world.users)[0]
             hidden = np.flatnonzero(~_available(world))
-            context = world.observations if _takes(model, self.context_dim) else None
+            context = world.observations if takes_context(model, self.context_dim) else None
             users = world.users
             drawn = model.choose_batch(users, 1, context=context, exclude=[hidden])
             item = drawn.items[:, 0]
@@ -134,7 +134,7 @@ class ClassificationStream(AbstractStream):
         order = stream(seed, "classification stream").permutation(len(self.labels))
         order = order[: self.n_rows]
         found, nobody = _Collected(len(order)), np.zeros(1, dtype=np.int64)
-        takes = _takes(model, self.context_dim)
+        takes = takes_context(model, self.context_dim)
         for row in order:
             context = self.contexts[row : row + 1] if takes else None
             drawn = model.choose_batch(nobody, 1, context=context)
@@ -216,10 +216,6 @@ def _available(world: AbstractWorld) -> BoolArray:
     """(n_items,) what the world can show now."""
     found = getattr(world, "availability", None)
     return np.ones(world.n_items, dtype=np.bool_) if found is None else found(world.state)[0]
-
-
-def _takes(model: Any, width: int) -> bool:
-    return width > 0 and getattr(model, "context_dim", 0) == width
 
 
 def _one(
