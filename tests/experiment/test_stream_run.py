@@ -121,6 +121,31 @@ def test_a_table_without_labels_or_with_holes_is_refused(tmp_path):
     file.write_text("label,x\na,1\nb,\n")
     with pytest.raises(InvalidData, match="row 3, column 'x'"):
         read_labelled(file)
+    file.write_text("label,x\na,1\n,2\n")
+    with pytest.raises(InvalidData, match="row 3, column 'label': needs a class, got nothing"):
+        read_labelled(file)
+    file.write_text("label,x\na,1\na,2\n")
+    with pytest.raises(InvalidData, match="must hold at least 2 classes, got a"):
+        read_labelled(file)
+
+
+def test_what_a_run_leaves_out_is_said(config_file, table, tmp_path):
+    told = run(config_file, f"data.path={json.dumps(str(table))}").metrics()["statements"]
+    assert "Left out, as no numbers or the label in other words: name." in told
+    n = 30
+    decisions = logged_slates(
+        np.zeros(n, dtype=int),
+        Slates(np.arange(n)[:, None] % 3, np.full((n, 1), 1 / 3), np.zeros((n, 1), dtype=bool)),
+        policy="uniform",
+        ids="run",
+        timestamps=0.0,
+        rewards=np.where(np.arange(n)[:, None] < 4, np.nan, 1.0),
+    )
+    file = tmp_path / "log.decisions.parquet"
+    write_decisions(file, decisions)
+    config = load_config(config_file, [f"data.path={json.dumps(str(file))}"])
+    told = run_experiment(config, tmp_path / "replayed").metrics()["statements"]
+    assert "Left out: 4 decisions without one slot and a known reward." in told
 
 
 def test_a_column_that_is_the_label_in_other_words_is_no_feature(tmp_path):

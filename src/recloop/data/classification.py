@@ -37,8 +37,16 @@ def read_labelled(path: str | Path, label: str = "label") -> LabelledSet:
             f"{path}: has no column '{label}'; its columns are {', '.join(frame.columns)}. Name "
             "the column of the classes 'label'."
         )
+    missing = frame[label].isna() | (frame[label].astype(str).str.strip() == "")
+    if missing.any():
+        row = int(np.flatnonzero(missing)[0])
+        raise InvalidData(f"{path}: row {row + 2}, column '{label}': needs a class, got nothing.")
     texts = frame[label].astype(str).to_numpy(dtype=object)
     classes = sorted_ids(pd.unique(texts).tolist())
+    if len(classes) < 2:
+        raise InvalidData(
+            f"{path}: column '{label}' must hold at least 2 classes, got {', '.join(classes) or 0}."
+        )
     number = {name: code for code, name in enumerate(classes)}
     columns, left_out, values = [], [], []
     for name in frame.columns.drop(label):

@@ -99,6 +99,8 @@ def open_stream(config: ExperimentConfig) -> tuple[AbstractStream, Row]:
     table = read_labelled(path)
     made = ClassificationStream(table.contexts, table.labels, config.training.n_steps)
     about |= {"kind": "labelled set", "n_rows": len(table.labels), "n_classes": made.n_items}
+    if table.left_out:
+        about["left_out"] = table.left_out
     counts = np.bincount(table.labels)
     about["majority"] = float(counts.max() / counts.sum())
     try:
@@ -282,6 +284,10 @@ def stream_statements(results: Row) -> list[str]:
             f"{about['logged_mean']:.5f}; only rows where a model would have shown what was shown "
             "count and teach."
         )
+        if about["n_skipped"]:
+            said.append(
+                f"Left out: {about['n_skipped']:,} decisions without one slot and a known reward."
+            )
         most = max((row["n_rewarded"] for row in rows), default=0.0)
         if most < FEWEST_REWARDS:
             matches = max((row["n"] for row in rows), default=0)
@@ -301,6 +307,9 @@ def stream_statements(results: Row) -> list[str]:
                 else f" {about.get('note', '')}"
             )
         )
+    if "left_out" in about:
+        named = ", ".join(about["left_out"])
+        said.append(f"Left out, as no numbers or the label in other words: {named}.")
     for row in rows:
         regret = "" if row["regret"] is None else f"; regret {row['regret']:,.1f}"
         said.append(
