@@ -5,7 +5,9 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import log_ndtr, ndtr
 
+from recloop.errors import InvalidParameter
 from recloop.models.exploration import GaussianThompson
+from recloop.models.registry import model_class
 from recloop.testing import chi_square_p_value
 
 LARGEST_RELATIVE_ERROR = 1e-8
@@ -135,3 +137,17 @@ def test_numbers_at_the_ends_of_float64_have_chances(means, deviations):
 def test_more_certainty_about_the_others_never_makes_a_lower_mean_likelier():
     wide = [_chances([0.0, 1.0], [spread, 0.5])[0] for spread in (2.0, 1.0, 0.5, 0.1)]
     assert sorted(wide, reverse=True) == wide
+
+
+@pytest.mark.parametrize("name", ["lin_thompson", "logistic_thompson"])
+def test_a_context_beyond_all_numbers_is_refused_and_does_not_search_for_ever(name):
+    model = model_class(name)(1, 3, context_dim=2)
+    with pytest.raises(InvalidParameter, match="means and deviations must be finite"):
+        model.decide(0, 2, context=np.full(2, 1e200))
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused(number):
+    for means, deviations in ([[0.0, number]], [[1.0, 1.0]]), ([[0.0, 1.0]], [[1.0, number]]):
+        with pytest.raises(InvalidParameter, match="means and deviations must be finite"):
+            GaussianThompson(np.array(means), np.array(deviations))

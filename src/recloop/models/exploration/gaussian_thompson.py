@@ -26,6 +26,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import erfcx, log_ndtr, ndtr
 
+from recloop.errors import InvalidParameter
 from recloop.models.exploration.base import Exploration
 from recloop.types import BoolArray, FloatArray, IntArray, Slates
 from recloop.utils.kernels import kernel, sum_kernel
@@ -64,6 +65,13 @@ class GaussianThompson(Exploration):
     """
 
     deviations: FloatArray
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.values).all() and np.isfinite(self.deviations).all()):
+            raise InvalidParameter(
+                "GaussianThompson: means and deviations must be finite numbers, got others. The "
+                "context or the rewards are too large: scale them to about 1."
+            )
 
     @cached_property
     def _scaled(self) -> tuple[FloatArray, FloatArray]:
