@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from recloop.errors import DamagedFile, InvalidParameter
+from recloop.models import incoming
 from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
 from recloop.types import (
@@ -30,9 +31,7 @@ from recloop.utils.checks import (
     as_numbers,
     check_codes,
     check_count,
-    check_finite,
     check_real,
-    check_within,
 )
 from recloop.utils.files import load_arrays, save_arrays
 from recloop.utils.history import RecentItems, pushed
@@ -46,10 +45,6 @@ ItemSets = Sequence[Sequence[int] | IntArray]
 def learned(*shape: str | int) -> Any:
     """A learned array: not an argument; its shape in names of fields, numbers, or "?" for any."""
     return field(init=False, repr=False, default=None, metadata={"shape": shape})
-
-
-_WIDE = {"histories", "next_histories", "contexts", "next_contexts"}
-"""The columns of a step that have a width of their own."""
 
 
 @dataclass
@@ -424,75 +419,17 @@ class AbstractRecommender(ABC):
         """(B, history_length) of `users`: what was passed, checked and padded, or own memory."""
         if history is None:
             return self._own_history(users)
-        owner = type(self).__name__
-        codes = check_codes(owner, "history", history, self.n_items, least=-1)
-        if codes.ndim != 2 or len(codes) != len(users):
-            raise InvalidParameter(
-                f"{owner}: history must have one row for each of {len(users)} users, newest item "
-                f"first, got shape {codes.shape}."
-            )
-        if codes.shape[1] == self.history_length:
-            return codes
-        padded = np.full((len(users), self.history_length), -1, dtype=np.int64)
-        width = min(codes.shape[1], self.history_length)
-        padded[:, :width] = codes[:, :width]
-        return padded
+        return incoming.checked_histories(
+            type(self).__name__, history, len(users), self.n_items, self.history_length
+        )
 
     def _checked_log(self, interactions: Interactions) -> Interactions:
         """`interactions` after its population and catalogue were found to be the model's."""
-        got = (interactions.n_users, interactions.n_items)
-        if got != (self.n_users, self.n_items):
-            raise InvalidParameter(
-                f"{type(self).__name__}: the log has {got[0]} users and {got[1]} items, the model "
-                f"{self.n_users} and {self.n_items}. Build the model with the log's sizes."
-            )
-        owner = type(self).__name__
-        check_codes(owner, "users of the log", interactions.users, self.n_users)
-        check_codes(owner, "items of the log", interactions.items, self.n_items)
-        if np.any(np.diff(interactions.users) < 0):
-            raise InvalidParameter(
-                f"{owner}: the rows of a log must be sorted by user, then time; these are not. "
-                "Make the log with recloop.data.encode, or sort it."
-            )
-        return interactions
+        return incoming.checked_log(type(self).__name__, interactions, self.n_users, self.n_items)
 
     def _checked(self, transitions: Transitions) -> Transitions:
-        """`transitions` as arrays, every code and number in range, row for row.
-
-        What is wrong is found here, before a kernel reads past an array or half a batch is learned.
-        """
-        owner, n_steps = type(self).__name__, len(transitions)
-        if transitions.feedback not in ("shown", "chosen"):
-            raise InvalidParameter(
-                f"{owner}: feedback must be 'shown' or 'chosen', got {transitions.feedback!r}."
-            )
-        found: dict[str, Any] = {}
-        for name, values in vars(transitions).items():
-            if name == "feedback" or values is None:
-                continue
-            array = as_array(owner, name, values)
-            if array.ndim != (2 if name in _WIDE else 1) or len(array) != n_steps:
-                raise InvalidParameter(
-                    f"{owner}: {name} must have one row for each of {n_steps} steps, "
-                    f"{'(B, width)' if name in _WIDE else '(B,)'}; got shape {array.shape}."
-                )
-            found[name] = array
-        for name, n in (("users", self.n_users), ("items", self.n_items)):
-            found[name] = check_codes(owner, name, found[name], n)
-        for name in ("next_items", "histories", "next_histories"):
-            if name in found:
-                found[name] = check_codes(owner, name, found[name], self.n_items, least=-1)
-        for name in ("rewards", "discounts", "propensities", "weights"):
-            if name in found:
-                found[name] = check_finite(owner, name, found[name])
-        for name, low, high in (
-            ("discounts", 0.0, 1.0),
-            ("propensities", np.nextafter(0.0, 1.0), 1.0),
-            ("weights", 0.0, np.inf),
-        ):
-            if name in found:
-                check_within(owner, name, found[name], low, high)
-        return Transitions(**found, feedback=transitions.feedback)
+        """`transitions` as arrays, every code and number in range, row for row."""
+        return incoming.checked_steps(type(self).__name__, transitions, self.n_users, self.n_items)
 
     # How it is kept
 

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from recloop.errors import InvalidParameter
 from recloop.models.bandits.clicks import CLICK_MODELS, slate_rows
 from recloop.models.base import AbstractRecommender, learned
+from recloop.models.exploration.base import Exploration
 from recloop.types import FloatArray, IntArray, Transitions
 from recloop.utils.checks import (
     as_numbers,
@@ -65,6 +66,22 @@ class AbstractBandit(AbstractRecommender):
                 type(self).__name__, name, getattr(self, name), low, high, low_open=low_open
             )
             setattr(self, name, value)
+
+    # How it chooses
+
+    def exploration(
+        self,
+        users: IntArray,
+        *,
+        context: FloatArray | None = None,
+        history: IntArray | None = None,
+    ) -> Exploration:
+        """How an exploring choice is made; a bandit has no use for a history."""
+        return self._explore(users, context)
+
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
+        """The greedy choice by `scores`, with `epsilon` drawn at random."""
+        return super().exploration(users, context=context)
 
     # How it learns
 

@@ -96,16 +96,10 @@ class AbstractIndexBandit(AbstractCountBandit):
     def _index(self) -> FloatArray:
         """(n_items,) the upper end of each interval."""
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """The highest index."""
         return EpsilonGreedy(
-            self.acting_scores(users, context, history), floor=self.epsilon, ties="first"
+            self.acting_scores(users, context, None), floor=self.epsilon, ties="first"
         )
 
 
@@ -176,13 +170,7 @@ class BetaThompsonRecommender(AbstractCountBandit):
         failures = np.maximum(self.trials - self.sums, 0.0)
         return self.prior_successes + self.sums, self.prior_failures + failures
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """Thompson sampling of the click rates."""
         return BetaThompson(self.scores(users), *self._posterior(), floor=self.epsilon)
 
@@ -214,13 +202,7 @@ class GaussianThompsonRecommender(AbstractCountBandit):
         """(B, n_items) the mean of each posterior."""
         return for_everybody(self.sums / (self.prior_trials + self.trials), self._known(users))
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """Thompson sampling of the means."""
         spread = self.scale / np.sqrt(self.prior_trials + self.trials)
         means = self._sound(self.scores(users))
@@ -259,13 +241,7 @@ class Exp3Recommender(AbstractBandit):
         """(B, n_items) ln w; the highest is 0."""
         return for_everybody(self.log_weights, self._known(users))
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """In proportion to w, and a uniform share."""
         return PlackettLuce(self._sound(self.scores(users)), 1.0, floor=self.epsilon)
 

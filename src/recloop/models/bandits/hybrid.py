@@ -132,15 +132,9 @@ class HybridLinUCBRecommender(AbstractContextBandit):
         bonus = self.alpha * self.deviations(users, context=context)
         return self.scores(users, context=context) + bonus
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """The highest upper end."""
-        upper = self._sound(self.acting_scores(users, context, history))
+        upper = self._sound(self.acting_scores(users, context, None))
         return EpsilonGreedy(upper, floor=self.epsilon, ties="first")
 
     # How it learns

@@ -278,15 +278,9 @@ class LinUCBRecommender(AbstractLinearBandit):
         """(B, n_items) the upper end of each interval."""
         return arm_equations.upper_ends(self.arms, self._contexts(users, context), self.alpha)
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """The highest upper end."""
-        upper = self._sound(self.acting_scores(users, context, history))
+        upper = self._sound(self.acting_scores(users, context, None))
         return EpsilonGreedy(upper, floor=self.epsilon, ties="first")
 
 
@@ -305,13 +299,7 @@ class LinThompsonRecommender(AbstractLinearBandit):
         super()._check()
         self._check_numbers(("scale", 0.0, np.inf, False))
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """Thompson sampling of the predictions."""
         moment = self._contexts(users, context)
         spread = self.scale * arm_equations.deviations(self.arms, moment)
@@ -343,13 +331,7 @@ class LinSquareCBRecommender(AbstractLinearBandit):
         super()._check()
         self._check_numbers(("gamma", 0.0, np.inf, False))
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """Inverse gap weighting of the predictions."""
         means = self._sound(self.scores(users, context=context))
         gamma = self.gamma * np.sqrt(self.n_rows + 1.0)

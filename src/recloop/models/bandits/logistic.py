@@ -169,13 +169,7 @@ class LogisticUCBRecommender(AbstractLogisticBandit):
         super()._check()
         self._check_numbers(("alpha", 0.0, np.inf, False))
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """The highest upper end of the logit: probabilities near one would tie by rounding."""
         means, deviations = self._logits(users, context)
         upper = means + self.alpha * deviations
@@ -197,13 +191,7 @@ class LogisticThompsonRecommender(AbstractLogisticBandit):
         super()._check()
         self._check_numbers(("scale", 0.0, np.inf, False))
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """Thompson sampling of the logits."""
         means, deviations = self._logits(users, context)
         return GaussianThompson(means, self.scale * deviations, floor=self.epsilon)

@@ -154,13 +154,7 @@ class NeuralLinearRecommender(AbstractContextBandit):
         users = self._known(users)
         return arm_equations.predicted(self.arms, self.features(self._contexts(users, context)))
 
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
+    def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """Thompson sampling of the last layer."""
         phi = self.features(self._contexts(users, context))
         means = self._sound(arm_equations.predicted(self.arms, phi))

@@ -1,0 +1,87 @@
+"""What a model is given to learn from, checked whole before anything is learned.
+
+What is wrong is found here, before a kernel reads past an array or half a batch is learned.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from recloop.errors import InvalidParameter
+from recloop.types import IntArray, Interactions, Transitions
+from recloop.utils.checks import as_array, check_codes, check_finite, check_within
+
+_WIDE = {"histories", "next_histories", "contexts", "next_contexts"}
+"""The columns of a step that have a width of their own."""
+
+
+def checked_steps(owner: str, steps: Transitions, n_users: int, n_items: int) -> Transitions:
+    """`steps` as arrays, every code and number in range, row for row."""
+    n_steps = len(steps)
+    if steps.feedback not in ("shown", "chosen"):
+        raise InvalidParameter(
+            f"{owner}: feedback must be 'shown' or 'chosen', got {steps.feedback!r}."
+        )
+    found: dict[str, Any] = {}
+    for name, values in vars(steps).items():
+        if name == "feedback" or values is None:
+            continue
+        array = as_array(owner, name, values)
+        if array.ndim != (2 if name in _WIDE else 1) or len(array) != n_steps:
+            raise InvalidParameter(
+                f"{owner}: {name} must have one row for each of {n_steps} steps, "
+                f"{'(B, width)' if name in _WIDE else '(B,)'}; got shape {array.shape}."
+            )
+        found[name] = array
+    for name, n in (("users", n_users), ("items", n_items)):
+        found[name] = check_codes(owner, name, found[name], n)
+    for name in ("next_items", "histories", "next_histories"):
+        if name in found:
+            found[name] = check_codes(owner, name, found[name], n_items, least=-1)
+    for name in ("rewards", "discounts", "propensities", "weights"):
+        if name in found:
+            found[name] = check_finite(owner, name, found[name])
+    for name, low, high in (
+        ("discounts", 0.0, 1.0),
+        ("propensities", np.nextafter(0.0, 1.0), 1.0),
+        ("weights", 0.0, np.inf),
+    ):
+        if name in found:
+            check_within(owner, name, found[name], low, high)
+    return Transitions(**found, feedback=steps.feedback)
+
+
+def checked_log(owner: str, log: Interactions, n_users: int, n_items: int) -> Interactions:
+    """`log` after its population and catalogue were found to be the model's."""
+    if (log.n_users, log.n_items) != (n_users, n_items):
+        raise InvalidParameter(
+            f"{owner}: the log has {log.n_users} users and {log.n_items} items, the model "
+            f"{n_users} and {n_items}. Build the model with the log's sizes."
+        )
+    check_codes(owner, "users of the log", log.users, n_users)
+    check_codes(owner, "items of the log", log.items, n_items)
+    if np.any(np.diff(log.users) < 0):
+        raise InvalidParameter(
+            f"{owner}: the rows of a log must be sorted by user, then time; these are not. "
+            "Make the log with recloop.data.encode, or sort it."
+        )
+    return log
+
+
+def checked_histories(
+    owner: str, history: ArrayLike, n_rows: int, n_items: int, length: int
+) -> IntArray:
+    """(n_rows, length) of `history`, newest first: cut, or padded with -1."""
+    codes = check_codes(owner, "history", history, n_items, least=-1)
+    if codes.ndim != 2 or len(codes) != n_rows:
+        raise InvalidParameter(
+            f"{owner}: history must have one row for each of {n_rows} users, newest item "
+            f"first, got shape {codes.shape}."
+        )
+    if codes.shape[1] == length:
+        return codes
+    padded = np.full((n_rows, length), -1, dtype=np.int64)
+    width = min(codes.shape[1], length)
+    padded[:, :width] = codes[:, :width]
+    return padded
