@@ -10,7 +10,19 @@ from typing import Any
 import typer
 
 from recloop import __version__
-from recloop.cli import data, demo, doctor, fit_world, log, metrics, ope, runs, settings, worlds
+from recloop.cli import (
+    data,
+    demo,
+    doctor,
+    fit_world,
+    log,
+    metrics,
+    ope,
+    runs,
+    serve,
+    settings,
+    worlds,
+)
 from recloop.errors import RecloopError
 
 app = typer.Typer(
@@ -28,6 +40,7 @@ app.command("metrics")(metrics.metrics)
 app.command("ope")(ope.ope)
 app.command("fit-world")(fit_world.fit_world)
 app.command("certify")(worlds.certify)
+app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(settings.app, name="config")

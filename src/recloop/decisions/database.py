@@ -48,6 +48,13 @@ class Database(Protocol):
         """How much room the log takes."""
         ...
 
+    def hold(self) -> None:
+        """Keep the log for this process alone until `close`; LogUnavailable if another holds it.
+
+        It keeps other holders out, not readers. It ends with the process, however that ends.
+        """
+        ...
+
     def close(self) -> None: ...
 
 

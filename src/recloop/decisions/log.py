@@ -136,6 +136,12 @@ class DecisionLog:
             seqs = np.array([control.seq for control in controls], dtype=np.int64)
             return self._store(batch, seqs, seq_shift)
 
+    def activate(self, decision_ids: Sequence[str]) -> None:
+        """Say of decisions that were only prepared that they were shown."""
+        with self.transaction():
+            for one in decision_ids:
+                self._database.execute("UPDATE decision SET activated = 1 WHERE id = ?", (one,))
+
     def codes(self, kind: str, ids: Sequence[str], *, as_given: bool = False) -> IntArray:
         """The codes of ids of users or items ("user", "item"); new ones get the next codes.
 
@@ -208,6 +214,14 @@ class DecisionLog:
         check_choice("DecisionLog.ids", "kind", kind, ID_KINDS)
         return list(self._names.reread(kind))
 
+    def name_of(self, kind: str, code: int) -> str | None:
+        """The id of a code of a user or an item ("user", "item"); None where it has none."""
+        check_choice("DecisionLog.name_of", "kind", kind, ID_KINDS)
+        known = self._names.known(kind)
+        if code >= len(known):
+            known = self._names.reread(kind)
+        return known[code] if code < len(known) else None
+
     def decisions(
         self,
         first: int = 1,
@@ -261,6 +275,13 @@ class DecisionLog:
         last = self.last_seq if last is None else last
         for found in self._pages(rows.REWARDS_WITH_ID, "r.seq", first, last, chunk):
             yield rows.rewards_of(found, self._names)
+
+    def rewards_of_decision(self, decision_id: str) -> LoggedRewards:
+        """All rewards of one decision, in the order of the log."""
+        found = self._database.select(
+            f"{rows.REWARDS_WITH_ID} WHERE d.id = ? ORDER BY r.seq", (decision_id,)
+        )
+        return rows.rewards_of(found, self._names)
 
     def controls(self, first: int = 1, last: int | None = None) -> list[Control]:
         """Changes of the policy with seq in first..last, in that order."""

@@ -144,6 +144,13 @@ class PostgresDatabase:
         total = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = "
         return int(self.select(f"{total}'{SCHEMA}'::regnamespace AND relkind = 'r'")[0][0] or 0)
 
+    def hold(self) -> None:
+        if not self.select("SELECT pg_try_advisory_lock(?)", (schema.APPLICATION_ID + 1,))[0][0]:
+            raise LogUnavailable(
+                f"{self.place}: another process serves this log already. Stop that one, or give "
+                "this one a database of its own."
+            )
+
     def close(self) -> None:
         self._connection.close()
         self._engine.dispose()

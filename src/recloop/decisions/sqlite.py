@@ -1,7 +1,7 @@
 """The log in one SQLite file: write-ahead log, every commit forced to the disk."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import apsw
 from recloop.decisions import schema
 from recloop.decisions.database import Columns, migration
 from recloop.errors import DamagedFile, LogUnavailable, MissingData
+from recloop.utils.files import alone_with
 
 BUSY_TIMEOUT_MS = 5000
 
@@ -19,6 +20,7 @@ class SQLiteDatabase:
 
     def __init__(self, file: str | Path, *, create: bool = True, vfs: str | None = None) -> None:
         self.place = str(file)
+        self._hold: ExitStack | None = None
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if create else 0)
         if not create and not Path(file).is_file():
             raise MissingData(f"{file}: no such decision log.")
@@ -111,9 +113,22 @@ class SQLiteDatabase:
             if (file := Path(self.place + end)).is_file()
         )
 
+    def hold(self) -> None:
+        if self._hold is None:
+            hold = ExitStack()
+            if not hold.enter_context(alone_with(self.place + ".lock")):
+                hold.close()
+                raise LogUnavailable(
+                    f"{self.place}: another process serves this log already. Stop that one, or "
+                    "give this one a log of its own."
+                )
+            self._hold = hold
+
     def close(self) -> None:
         with self._translated():
             self._connection.close()
+        if self._hold is not None:
+            self._hold.close()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

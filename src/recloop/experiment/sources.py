@@ -31,12 +31,15 @@ class Located:
         return "configuration"
 
 
-def read_sources(path: str | Path, overrides: list[str]) -> Located:
-    """The YAML file, then RECLOOP__SECTION__KEY variables, then "section.key=value" overrides."""
-    located = _read_yaml(Path(path))
+def read_sources(path: str | Path | None, overrides: list[str], *, prefix: str = PREFIX) -> Located:
+    """The YAML file, then RECLOOP__SECTION__KEY variables, then "section.key=value" overrides.
+
+    path: None for no file. prefix: of the variables.
+    """
+    located = Located({}, {(): "command line"}) if path is None else _read_yaml(Path(path))
     for name, text in sorted(os.environ.items()):
-        if name.startswith(PREFIX):
-            keys = name.removeprefix(PREFIX).lower().split("__")
+        if name.startswith(prefix):
+            keys = name.removeprefix(prefix).lower().split("__")
             _put(located, keys, text, f"environment variable {name}")
     for override in overrides:
         keys, equals, text = override.partition("=")

@@ -71,6 +71,21 @@ class AbstractRecommender(ABC):
     learns: ClassVar[str] = "steps"
     """steps: `update` and `update_batch` teach it. fit: `fit(interactions)` does, all at once."""
 
+    corrects: ClassVar[bool] = False
+    """Whether `correct_batch` can mend a reward that was learned already."""
+
+    @property
+    def learns_next_action(self) -> bool:
+        """Whether a step can be learned only when the action that follows it is known."""
+        return False
+
+    def depends_on_user(self, *, with_context: bool) -> bool:
+        """Whether the code of a person changes what is chosen; if not, strangers are served too.
+
+        with_context: a context is passed.
+        """
+        return any("n_users" in f.metadata["shape"] for f in self._learned_fields())
+
     @property
     def draws(self) -> bool:
         """Whether what it learns from a log depends on the seed; exploring always does."""
@@ -347,6 +362,11 @@ class AbstractRecommender(ABC):
             self._withdrawn = np.concatenate([self._withdrawn, np.zeros(count, dtype=np.bool_)])
         return codes
 
+    @property
+    def grows(self) -> bool:
+        """Whether `add_items` is possible."""
+        return type(self)._grow is not AbstractRecommender._grow
+
     def _grow(self, count: int) -> None:
         """Enlarge the learned arrays by `count` items that nothing is known of."""
         raise InvalidParameter(
@@ -408,6 +428,16 @@ class AbstractRecommender(ABC):
     @abstractmethod
     def update_batch(self, transitions: Transitions) -> None:
         """Learn from the rows of `transitions`, in their order."""
+
+    def correct_batch(self, transitions: Transitions) -> None:
+        """Mend rewards learned before: `rewards` are what each row earned too little then.
+
+        Exact: afterwards the model is what it would be had it learned the right rewards at once.
+        """
+        raise InvalidParameter(
+            f"{type(self).__name__}: cannot mend a reward that it has learned; models with "
+            "corrects=True can."
+        )
 
     def _own_history(self, users: IntArray) -> IntArray:
         """(B, history_length) from the short memory that the familiar calls keep."""

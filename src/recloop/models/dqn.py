@@ -140,6 +140,10 @@ class DQNRecommender(AbstractRecommender):
         """How many numbers `context` holds."""
         return self.context_dim
 
+    def depends_on_user(self, *, with_context: bool) -> bool:
+        """A person is an embedding of the network."""
+        return True
+
     def _check(self) -> None:
         owner = "DQNRecommender"
         for name, least in _COUNTS.items():

@@ -75,6 +75,11 @@ def inverses(rows: FloatArray, width: int) -> FloatArray:
     return packed(0.5 * (fresh + np.swapaxes(fresh, -1, -2)))
 
 
+def smallest_eigenvalues(rows: FloatArray, width: int) -> FloatArray:
+    """(n,) the smallest eigenvalue of each of (n, P): above 0 where it is positive definite."""
+    return np.linalg.eigvalsh(unpacked(rows, width))[:, 0].astype(np.float64, copy=False)
+
+
 def products_with_itself(contexts: FloatArray) -> FloatArray:
     """f (B, P) of contexts (B, d), doubled beside the diagonal."""
     products = aligned((len(contexts), packed_size(contexts.shape[1])))

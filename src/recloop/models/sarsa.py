@@ -48,6 +48,11 @@ class SARSARecommender(AbstractTabularRecommender):
         self.expected = check_flag("SARSARecommender", "expected", self.expected)
 
     @property
+    def learns_next_action(self) -> bool:
+        """Unless it takes the mean over what may follow."""
+        return not self.expected
+
+    @property
     def rule(self) -> int:
         return td.EXPECTED if self.expected else td.SAMPLED
 

@@ -128,6 +128,10 @@ class AbstractTabularRecommender(AbstractRecommender):
         """How many tables are learned side by side."""
         return 1
 
+    def depends_on_user(self, *, with_context: bool) -> bool:
+        """By the state: a person, or the segment a person is in."""
+        return self.state in ("user", "segment")
+
     @property
     def n_state_rows(self) -> int:
         """Rows of one table: one for each state, or for each item that a state is mixed of."""

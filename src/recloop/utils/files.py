@@ -81,10 +81,23 @@ def alone_in(folder: str | Path) -> Iterator[bool]:
     The lock lies on the folder itself and ends with the process, however that ends: nothing is left
     behind that could turn stale. Where a file system has no locks the answer is True.
     """
+    with _alone(folder, os.O_RDONLY) as alone:
+        yield alone
+
+
+@contextmanager
+def alone_with(file: str | Path) -> Iterator[bool]:
+    """As `alone_in`, with a file that is made for it and stays, empty."""
+    with writing(file), _alone(file, os.O_RDWR | os.O_CREAT) as alone:
+        yield alone
+
+
+@contextmanager
+def _alone(place: str | Path, flags: int) -> Iterator[bool]:
     if fcntl is None:
         yield True
         return
-    handle = os.open(folder, os.O_RDONLY)
+    handle = os.open(place, flags, 0o644)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -87,6 +87,13 @@ def learn(
         refresh(arms, packed.due(arms.n_updates))
 
 
+def correct(arms: Arms, items: IntArray, contexts: FloatArray, missing: FloatArray) -> None:
+    """Mend rewards learned before: b += missing x for arm (B,), x (B, d), missing (B,) reward."""
+    _correct(
+        arms.inverse, arms.reward_sums, arms.weights, items, np.ascontiguousarray(contexts), missing
+    )
+
+
 def fade(arms: Arms, which: IntArray, kept: float, prior: Arms) -> None:
     """Keep the share `kept` of what is known of the arms `which`; the rest is the `prior` again."""
     arms.evidence[which] = kept * arms.evidence[which] + (1.0 - kept) * prior.evidence[which]
@@ -129,3 +136,12 @@ def _learn(
         if n_updates[arm] >= packed.RANK_UPDATES_BEFORE_REFRESH:
             return row + 1
     return len(items)
+
+
+@kernel
+def _correct(inverse, reward_sums, theta, items, contexts, missing):
+    for row in range(len(items)):
+        arm = items[row]
+        for i in range(contexts.shape[1]):
+            reward_sums[arm, i] += missing[row] * contexts[row, i]
+        packed.times_vector(inverse[arm], reward_sums[arm], theta[arm])

@@ -206,6 +206,10 @@ class AbstractContextBandit(AbstractBandit):
     def _start(self) -> None:
         self.user_codes = drawn_codes(self.seed, self.n_users, self.context_dim)
 
+    def depends_on_user(self, *, with_context: bool) -> bool:
+        """Only where no context is passed: a person is then known by a code."""
+        return not with_context
+
     def _contexts(self, users: IntArray, context: ArrayLike | None) -> FloatArray:
         """(B, context_dim): what was passed, checked, else the codes of `users`."""
         if context is None:

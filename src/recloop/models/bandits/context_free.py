@@ -57,6 +57,18 @@ class AbstractCountBandit(AbstractBandit):
         weights = row_weights(rows)
         counts.count_rows(self.trials, self.sums, rows.items, rows.rewards, weights, self.discount)
 
+    @property
+    def corrects(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Without `discount`: else nobody knows what is left of an old row."""
+        return self.discount == 1.0
+
+    def correct_batch(self, transitions: Transitions) -> None:
+        """sums += weight (r - r_0)."""
+        if not self.corrects:
+            super().correct_batch(transitions)
+        rows = self._checked(transitions)
+        np.add.at(self.sums, rows.items, rows.rewards * row_weights(rows))
+
     def _grow(self, count: int) -> None:
         self.trials = np.concatenate([self.trials, np.zeros(count)])
         self.sums = np.concatenate([self.sums, np.zeros(count)])

@@ -138,6 +138,23 @@ class AbstractLinearBandit(AbstractContextBandit):
             if every and self.n_rows % every == 0:
                 self._fade(self.discount**every)
 
+    @property
+    def corrects(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Without `discount` and `window`: else nobody knows what is left of an old row."""
+        return self.discount == 1.0 and not self.window
+
+    def correct_batch(self, transitions: Transitions) -> None:
+        """b += weight (r - r_0) x, theta anew; A stays: it never saw the reward.
+
+        Not for models that forget: what is left of the row that is mended is not known.
+        """
+        if not self.corrects:
+            super().correct_batch(transitions)
+        rows = self._checked(transitions)
+        contexts = self._contexts(rows.users, rows.contexts)
+        missing = rows.rewards * row_weights(rows)
+        arm_equations.correct(self.arms, rows.items, contexts, missing)
+
     def _fades_every(self) -> int:
         """Rows between two fadings; 0 for never."""
         if self.discount == 1.0:

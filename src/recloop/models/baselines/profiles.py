@@ -33,6 +33,10 @@ class AbstractProfileRecommender(AbstractRecommender):
 
     learns = "fit"
 
+    def depends_on_user(self, *, with_context: bool) -> bool:
+        """A person is an own row of the profiles."""
+        return True
+
     def _start(self) -> None:
         self._keep_profiles(sp.csr_matrix((self.n_users, self.n_items)))
 

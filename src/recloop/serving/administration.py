@@ -1,0 +1,155 @@
+"""The administrator's routes: catalogue, models, and the log as a file."""
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request as HttpRequest
+
+from recloop.decisions import Control
+from recloop.errors import InvalidParameter, MissingData
+from recloop.serving import messages
+from recloop.serving.opening import HISTORY, swap_control
+from recloop.serving.policy import Policy
+from recloop.serving.service import Conflict, Service, config_control
+
+if TYPE_CHECKING:
+    from recloop.serving.app import Serving
+
+ACTIONS = ("activate", "shadow", "canary", "freeze", "thaw")
+
+
+async def change_items(
+    serving: "Serving", request: HttpRequest, asked: messages.ItemsRequest
+) -> messages.Done:
+    service = serving.service
+    catalogue, active = service.state.catalogue, service.state.active
+    assert active is not None
+    added = {one.id for one in asked.add}
+    if len(added) < len(asked.add):
+        raise InvalidParameter("add: holds an item twice; name each once.")
+    for name in ("hide", "show"):
+        for one in getattr(asked, name):
+            if one not in catalogue.codes and one not in added:
+                raise MissingData(f"{name}: item '{one}' is not in the catalogue.")
+    if not (asked.add or asked.hide or asked.show):
+        raise InvalidParameter("items: name something to add, hide or show.")
+    details: dict[str, Any] = {"hide": asked.hide, "show": asked.show}
+    details["add"] = [
+        {"id": one.id, "title": one.title, "category": one.category, "features": one.features}
+        for one in asked.add
+    ]
+    return await _in_force(service, config_control("items", **details))
+
+
+async def models(serving: "Serving", request: HttpRequest, _: None) -> messages.Models:
+    service = serving.service
+    state = service.state
+    roles: dict[str, tuple[str, Policy, float | None]] = {}
+    for one in state.previous:
+        roles[one.version] = ("previous", one, None)
+    if state.shadow is not None:
+        roles[state.shadow.version] = ("shadow", state.shadow, None)
+    if state.canary is not None:
+        policy = state.canary.policy
+        roles[policy.version] = ("canary", policy, state.canary.share)
+    assert state.active is not None
+    roles[state.active.version] = ("active", state.active, None)
+    known = sorted(set(service.registry.versions()) | set(roles))
+    rows = []
+    for version in known:
+        role, policy, share = roles.get(version, ("", None, None))
+        learns = policy is not None and policy.learns
+        rows.append(messages.KnownModel(version, role, learns, share))
+    return messages.Models(rows, state.active.version, bool(state.previous))
+
+
+async def act_on_model(
+    serving: "Serving", request: HttpRequest, asked: messages.ModelRequest
+) -> messages.Done:
+    service = serving.service
+    version, action = request.path_params["version"], request.path_params["action"]
+    if action not in ACTIONS:
+        raise MissingData(f"models: no action '{action[:40]}'; there are {', '.join(ACTIONS)}.")
+    if (asked.share is None) == (action == "canary"):
+        raise InvalidParameter("share: is given for a canary, and for nothing else.")
+    if action in ("freeze", "thaw"):
+        if version not in {one.version for one in service.state.policies}:
+            raise MissingData(f"models: '{version[:100]}' is not being served.")
+        details = json.dumps({"version": version, "frozen": action == "freeze"})
+        control = Control(uuid.uuid4().hex, time.time(), "freeze", details=details)
+        return await _in_force(service, control)
+    # read and checked whole before a word of it is written
+    policy = service.registry.load(version)
+    _fits(service, policy)
+    details = {"role": "active" if action == "activate" else action, "learns": asked.learns}
+    if asked.share is not None:
+        details["share"] = asked.share
+    if asked.name is not None:
+        details["name"] = asked.name
+    return await _in_force(service, swap_control(version, policy.sha256, **details))
+
+
+def _fits(service: Service, policy: Policy) -> None:
+    """Raise unless the model can serve what the active one serves."""
+    active = service.state.active
+    assert active is not None
+    if policy.context_dim != active.context_dim and active.context_dim:
+        raise InvalidParameter(
+            f"model '{policy.version}': takes contexts of {policy.context_dim} numbers, the "
+            f"service gets {active.context_dim}."
+        )
+    if policy.model.history_length > HISTORY:
+        raise InvalidParameter(
+            f"model '{policy.version}': looks at {policy.model.history_length} recent items, a "
+            f"service keeps {HISTORY}."
+        )
+    if not set(policy.items) & set(service.state.catalogue.codes):
+        raise InvalidParameter(
+            f"model '{policy.version}': knows none of the items of the catalogue."
+        )
+
+
+async def roll_back(serving: "Serving", request: HttpRequest, _: None) -> messages.Done:
+    service = serving.service
+    if not service.state.previous:
+        raise Conflict("rollback: there is no policy before the active one.")
+    control = Control(uuid.uuid4().hex, time.time(), "rollback")
+    return await _in_force(service, control)
+
+
+async def end_role(serving: "Serving", request: HttpRequest, _: None) -> messages.Done:
+    service, role = serving.service, request.path_params["role"]
+    if role not in ("shadow", "canary"):
+        raise MissingData(f"models: no role '{role[:40]}' can be ended; shadow and canary can.")
+    if getattr(service.state, role) is None:
+        raise Conflict(f"{role}: there is none.")
+    return await _in_force(service, config_control("end", role=role))
+
+
+async def _in_force(service: Service, control: Control) -> messages.Done:
+    written = await service.control(control)
+    active = service.state.active
+    assert active is not None
+    return messages.Done(written.seq, active.version)
+
+
+def operations(operation: Callable[..., Any]) -> list[Any]:
+    """The rows of these routes."""
+    done = {200: messages.Done}
+    return [
+        operation("change_items", "POST", "/v1/items", "Add, change, hide or show items",
+                  change_items, key="admin", body=messages.ItemsRequest, answers=done, large=True,
+                  example={"add": [{"id": "i99", "title": "New"}], "hide": ["i3"]}),
+        operation("models", "GET", "/v1/models", "Registered models and their roles", models,
+                  key="admin", answers={200: messages.Models}),
+        operation("act_on_model", "POST", "/v1/models/{version}:{action}",
+                  "Activate a model, make it shadow or canary, freeze or thaw it", act_on_model,
+                  key="admin", body=messages.ModelRequest, answers=done, example={"learns": True}),
+        operation("roll_back", "POST", "/v1/rollback", "Serve the policy before this one again",
+                  roll_back, key="admin", answers=done),
+        operation("end_role", "DELETE", "/v1/roles/{role}", "End the shadow or the canary",
+                  end_role, key="admin", answers=done),
+    ]  # fmt: skip

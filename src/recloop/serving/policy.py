@@ -1,0 +1,232 @@
+"""A served policy: a model, its name and version, and its own codes of people and items.
+
+The service speaks the log's codes; a model keeps those it was trained with. Where both have the
+same catalogue in the same order, nothing is translated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from recloop.errors import InvalidParameter
+from recloop.models.base import AbstractRecommender
+from recloop.models.exploration.base import Exploration
+from recloop.types import BoolArray, FloatArray, IntArray, Slates, Transitions
+
+WHOLE_SLATES = ("cascade", "dependent")
+
+
+class Lessons(NamedTuple):
+    """Rewards to learn from, row by row in the order of the log; codes are the log's."""
+
+    users: IntArray  # (n,)
+    items: IntArray  # (n,)
+    rewards: FloatArray  # (n,) what the slot is worth now
+    taught: FloatArray  # (n,) what it was worth when it was learned before, NaN where it was not
+    propensities: FloatArray  # (n,)
+    contexts: FloatArray | None  # (n, D)
+    histories: IntArray  # (n, H) before the step
+    next_histories: IntArray  # (n, H) after it
+
+    def rows(self, index: IntArray | slice) -> "Lessons":
+        """The rows at `index`."""
+        parts: list[Any] = [None if part is None else part[index] for part in self]
+        return Lessons(*parts)
+
+
+class Policy:
+    """A model as it is served.
+
+    users: the model's code of each person's id; None: it was trained on nobody in particular.
+    items: the ids of the model's items in the order of its codes.
+    """
+
+    def __init__(
+        self,
+        model: AbstractRecommender,
+        *,
+        name: str,
+        version: str,
+        items: Sequence[str],
+        users: Mapping[str, int] | None = None,
+        sha256: str = "",
+        learns: bool = True,
+    ) -> None:
+        if len(items) != model.n_items:
+            raise InvalidParameter(
+                f"policy '{name}': the model has {model.n_items} items, but {len(items)} ids of "
+                "items were given. Give one id for each, in the order of the codes."
+            )
+        if model.learns == "steps" and getattr(model, "click_model", "") in WHOLE_SLATES:
+            raise InvalidParameter(
+                f"policy '{name}': click_model '{model.click_model}' learns from a whole list at "  # pyright: ignore[reportAttributeAccessIssue]
+                "once, but rewards come one by one. Serve it with click_model 'each' or 'position'."
+            )
+        self.model = model
+        self.name = name
+        self.version = version
+        self.sha256 = sha256
+        self.items = list(items)
+        self.users = dict(users or {})
+        self.waiting: dict[int, Transitions] = {}  # by the log's code of the person
+        self.learns = learns and model.learns == "steps"
+        self._own: IntArray | None = None  # the model's code of each item of the log, -1: none
+        self._logs: IntArray | None = None  # the log's code of each item of the model, -1: none
+        self.align(self.items)
+
+    @property
+    def context_dim(self) -> int:
+        """How wide a context the model takes; 0: none."""
+        return int(getattr(self.model, "context_dim", 0) or self.model.n_observed)
+
+    def fits(self, width: int) -> bool:
+        """Whether a context of `width` numbers is one for this model (0: no context)."""
+        return width == self.context_dim or (width == 0 and not self.model.n_observed)
+
+    def needs_user(self, width: int) -> bool:
+        """Whether it can choose for known people alone, given contexts of `width` numbers."""
+        return self.model.depends_on_user(with_context=width > 0)
+
+    def user_codes(self, users: Sequence[str]) -> IntArray:
+        """(B,) the model's code of each person, -1 where it knows none."""
+        return np.array([self.users.get(user, -1) for user in users], dtype=np.int64)
+
+    # Items
+
+    def align(self, log_items: Sequence[str]) -> None:
+        """Take note of the log's catalogue: the id at place c has code c there."""
+        self.knows = np.ones(len(log_items), dtype=np.bool_)
+        if list(log_items) == self.items:
+            self._own = self._logs = None
+            return
+        of_own = {item: code for code, item in enumerate(self.items)}
+        of_log = {item: code for code, item in enumerate(log_items)}
+        self._own = np.array([of_own.get(item, -1) for item in log_items], dtype=np.int64)
+        self._logs = np.array([of_log.get(item, -1) for item in self.items], dtype=np.int64)
+        self.knows = self._own >= 0
+
+    def own_items(self, items: IntArray) -> IntArray:
+        """The model's codes of the log's codes; -1 where it has none, and for -1."""
+        if self._own is None:
+            return items
+        return np.where(items < 0, -1, self._own[np.maximum(items, 0)])
+
+    def _own_eligible(self, eligible: BoolArray) -> BoolArray:
+        if self._logs is None:
+            return eligible
+        return eligible[:, np.maximum(self._logs, 0)] & (self._logs >= 0)
+
+    # Choosing
+
+    def exploration(
+        self,
+        users: IntArray,
+        contexts: FloatArray | None,
+        histories: IntArray,
+        floor: float,
+    ) -> Exploration:
+        """How the model would choose for `users` (its own codes), with at least that floor."""
+        model = self.model
+        how = model.exploration(
+            np.maximum(users, 0),
+            context=contexts,
+            history=self._own_histories(histories) if model.history_length else None,
+        )
+        return replace(how, floor=max(how.floor, floor))
+
+    def draw(
+        self, how: Exploration, eligible: BoolArray, k: int, rng: np.random.Generator
+    ) -> tuple[Slates, FloatArray]:
+        """A slate for each row of `eligible` (B, log's items), and its scores (B, k)."""
+        slates = how.slates(self._own_eligible(eligible), k, rng)
+        places = np.maximum(slates.items, 0)
+        scores = np.take_along_axis(how.values, places, axis=1)
+        if self._logs is None:
+            return slates, scores
+        return slates._replace(items=np.where(slates.items < 0, -1, self._logs[places])), scores
+
+    def chances(self, how: Exploration, eligible: BoolArray, slates: IntArray) -> FloatArray:
+        """(B, k) probability of each slot of given slates of the log's codes."""
+        return how.propensities(self._own_eligible(eligible), self.own_items(slates))
+
+    def _own_histories(self, histories: IntArray) -> IntArray:
+        own = self.own_items(histories[:, : self.model.history_length])
+        if self._own is None:
+            return own
+        order = np.argsort(own < 0, axis=1, kind="stable")  # what it does not know falls out
+        return np.take_along_axis(own, order, axis=1)
+
+    # Learning
+
+    def learn(self, lessons: Lessons, user_ids: Sequence[str]) -> int:
+        """Learn what can be learned of `lessons`; how many of their rows were."""
+        width = 0 if lessons.contexts is None else lessons.contexts.shape[1]
+        if not self.learns or not self.fits(width):
+            return 0
+        users = self.user_codes(user_ids)
+        items = self.own_items(lessons.items)
+        usable = items >= 0
+        if self.needs_user(width):
+            usable &= users >= 0
+        again = ~np.isnan(lessons.taught)
+        if again.any() and not self.model.corrects:
+            usable &= ~again
+        if not usable.any():
+            return 0
+        rows = np.flatnonzero(usable)
+        users = np.maximum(users, 0)
+        starts = np.flatnonzero(np.diff(again[rows], prepend=~again[rows[:1]]))
+        for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
+            part = rows[start:stop]
+            self._learn_rows(lessons.rows(part), users[part], items[part], bool(again[part[0]]))
+        return len(rows)
+
+    def _learn_rows(self, part: Lessons, users: IntArray, items: IntArray, again: bool) -> None:
+        model = self.model
+        remembers = model.history_length > 0
+        steps = Transitions(
+            users=users,
+            items=items,
+            rewards=part.rewards - part.taught if again else part.rewards,
+            histories=self._own_histories(part.histories) if remembers else None,
+            next_histories=self._own_histories(part.next_histories) if remembers else None,
+            contexts=part.contexts,
+            propensities=part.propensities,
+        )
+        if again:
+            model.correct_batch(steps)
+        elif model.learns_next_action:
+            self._learn_in_turn(steps, part.users.tolist())
+        else:
+            model.update_batch(steps)
+
+    def _learn_in_turn(self, steps: Transitions, people: list[int]) -> None:
+        """Each step waits until its person's next action is known."""
+        for row, person in enumerate(people):
+            step = steps.rows(slice(row, row + 1))
+            before = self.waiting.get(person)
+            if before is not None:
+                self.model.update_batch(
+                    replace(
+                        before,
+                        next_items=step.items,
+                        next_histories=step.histories,
+                        next_contexts=step.contexts,
+                    )
+                )
+            self.waiting[person] = step
+
+    def add_items(self, ids: Sequence[str], features: FloatArray | None) -> None:
+        """Make room for new items; InvalidParameter where the model cannot."""
+        known = set(self.items)
+        fresh = [row for row, one in enumerate(ids) if one not in known]
+        if not fresh:
+            return
+        grow: Any = self.model.add_items
+        if features is not None and len(getattr(self.model, "prior_map", ())):
+            grow(len(fresh), features=features[fresh])
+        else:
+            grow(len(fresh))
+        self.items.extend(ids[row] for row in fresh)

@@ -1,0 +1,110 @@
+"""The state from the log: everything after a snapshot, applied in the order of the log."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from recloop.decisions import DecisionLog
+from recloop.serving.records import Reward, Shown
+from recloop.serving.state import ServiceState
+from recloop.serving.stored import find_shown, rewards_of, shown_of, user_of
+from recloop.types import LoggedDecisions
+
+WINDOW = 5000  # records that are read at once
+AT_ONCE = 512  # rewards that are learned at once
+
+
+def refold(log: DecisionLog, state: ServiceState, *, last: int | None = None) -> ServiceState:
+    """`state` after all records with a seq above its own, up to `last`."""
+    end_of_log = log.last_seq if last is None else last
+    first = state.seq + 1
+    while first <= end_of_log:
+        end = min(end_of_log, first + WINDOW - 1)
+        _apply_window(log, state, first, end)
+        state.seq = end
+        first = end + 1
+    return state
+
+
+def _apply_window(log: DecisionLog, state: ServiceState, first: int, last: int) -> None:
+    rewards: list[Reward] = []
+    decided: list[Shown] = []
+
+    def teach() -> None:
+        if rewards:
+            state.apply_rewards(rewards, decided)
+            rewards.clear()
+            decided.clear()
+
+    for _, kind, record in sorted(_records(log, first, last), key=lambda one: one[0]):
+        if kind == "reward":
+            rewards.append(record)
+            decided.append(_decision_of(log, state, record.decision, record.seq))
+            if len(rewards) >= AT_ONCE:
+                teach()
+            continue
+        teach()
+        if kind == "decision":
+            record.n_eligible = eligible_of(record, state)
+            state.apply_shown(record)
+        else:
+            decision = state.decision_named(record)
+            found = None if decision is None else _decision_of(log, state, decision, record.seq)
+            state.apply_control(record, found)
+    teach()
+
+
+def _records(log: DecisionLog, first: int, last: int) -> Iterator[tuple[int, str, Any]]:
+    for batch in log.decisions(first, last, as_of=0):
+        for row in range(len(batch)):
+            shown = shown_of(batch, row, user_of(log, int(batch.users[row])))
+            yield shown.seq, "decision", shown
+    for batch in log.rewards(first, last):
+        for reward in rewards_of(batch):
+            yield reward.seq, "reward", reward
+    for control in log.controls(first, last):
+        yield control.seq, "control", control
+
+
+def _decision_of(log: DecisionLog, state: ServiceState, decision: str, before: int) -> Shown:
+    found = state.recent.get(decision) or find_shown(log, decision, before, state)
+    assert found is not None, f"reward of decision '{decision}' that the log does not hold"
+    state.remember(found)  # one object for each decision, or rewards in between would be lost
+    return found
+
+
+def eligible_of(shown: Shown, state: ServiceState) -> int:
+    """How many items could have been shown."""
+    if shown.candidates is not None:
+        return len(shown.candidates)
+    return len(state.catalogue) - (0 if shown.excluded is None else len(shown.excluded))
+
+
+def due_for_default(
+    log: DecisionLog, first: int, decided_before: float, limit: int
+) -> tuple[int, list[tuple[Shown, list[int]]]]:
+    """Decisions from `first` on, made before that time, with the items that earned nothing yet.
+
+    Also up to which seq was looked; what was not activated is passed over.
+    """
+    found: list[tuple[Shown, list[int]]] = []
+    looked = first - 1
+    for batch in log.decisions(first, chunk=limit):
+        for row in range(len(batch)):
+            if batch.timestamps[row] > decided_before or len(found) >= limit:
+                return looked, found
+            assert batch.seqs is not None
+            looked = int(batch.seqs[row])
+            if batch.activated[row] and (items := open_items(batch, row)):
+                found.append((shown_of(batch, row, user_of(log, int(batch.users[row]))), items))
+        if len(found) >= limit:
+            break
+    return looked, found
+
+
+def open_items(batch: LoggedDecisions, row: int) -> list[int]:
+    """The items of a decision that earned nothing yet."""
+    slots = slice(int(batch.offsets[row]), int(batch.offsets[row + 1]))
+    assert batch.rewards is not None
+    return batch.items[slots][np.isnan(batch.rewards[slots])].tolist()

@@ -1,0 +1,435 @@
+"""The service without HTTP: decides, hears, learns, remembers; one event loop owns its state.
+
+    recommend   decide (all that is asked in one turn of the loop) -> ledger -> apply -> answer
+    feedback    check -> ledger -> apply, which teaches every policy -> answer
+
+The ledger's thread writes and nothing else. What it has on the disk is applied to the state here,
+on the loop's thread, in the order of the log: a score is never taken from half an update, without a
+lock and without a copy of the model. An answer is given when its record is on the disk and applied.
+"""
+
+import asyncio
+import json
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from recloop.decisions import Control, DecisionLog
+from recloop.errors import LogUnavailable
+from recloop.serving import snapshots
+from recloop.serving.deciding import Decider, Request
+from recloop.serving.ledger import Ledger, Unit, activation
+from recloop.serving.records import Answer, Reward, Shown
+from recloop.serving.refold import due_for_default, eligible_of
+from recloop.serving.registry import Registry
+from recloop.serving.settings import ServingSettings
+from recloop.serving.state import ServiceState
+from recloop.serving.stored import find_shown
+from recloop.utils.seeding import stream
+
+MOST_AT_ONCE = 64  # requests that are scored together
+REWARDS_PER_TURN = 64  # rewards that are learned before the loop turns to others
+SETTLE_EVERY_S = 0.5
+SETTLED_AT_ONCE = 200
+
+
+class Overloaded(RuntimeError):
+    """More is waiting for the disk than may."""
+
+
+class Closing(RuntimeError):
+    """The service is about to end and takes nothing new."""
+
+
+class Conflict(ValueError):
+    """A name is taken by another content."""
+
+
+class Service:
+    """Made by `opening.open_service`; `start` within an event loop, `close` at the end."""
+
+    def __init__(
+        self,
+        settings: ServingSettings,
+        log: DecisionLog,
+        state: ServiceState,
+        registry: Registry,
+    ) -> None:
+        self.settings = settings
+        self.registry = registry
+        self.state = state
+        self.log = log
+        self.started_at = time.time()
+        self.is_closing = False
+        self.is_draining = False
+        self.counts: dict[str, int] = {}
+        self.snapshot_seq = state.seq
+        self.snapshot_at = time.time()
+        self.listeners: list[Callable[[Shown], None]] = []  # told of every decision that is stored
+        self._users = {user: code for code, user in enumerate(log.ids("user"))}
+        rng = stream(settings.seed, "serve", log.last_seq)
+        self._decider = Decider(state, settings.lists, settings.floor, rng)
+        self._asked: list[tuple[Request, asyncio.Future[Shown]]] = []
+        self._heard: list[tuple[list[Reward], asyncio.Future[list[Answer]]]] = []
+        self._delivered: deque[Unit] = deque()
+        self._is_applying = False
+        self._cursor = state.settled_seq + 1
+        self._prepared: dict[str, float] = {}  # shown after the cursor had passed them
+        self._saver = ThreadPoolExecutor(1, thread_name_prefix="snapshots")
+        self._saving: asyncio.Future[Any] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # Life
+
+    def start(self) -> None:
+        """Begin to serve, within a running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self.ledger = Ledger(
+            self.log,
+            self.state,
+            self.settings.context_names,
+            self._deliver,
+            self._loop.call_soon_threadsafe,
+        )
+        self.ledger.start()
+        self._tasks = [self._loop.create_task(self._settle_for_ever())]
+
+    async def close(self) -> None:
+        """Finish what came in, write a snapshot, let go of the log."""
+        self.is_closing = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._decide()
+        self._pass_on_rewards()
+        await self._loop.run_in_executor(None, self.ledger.stop)
+        while self._delivered or self._is_applying:
+            await asyncio.sleep(0)
+        await self.save_snapshot()
+        self._saver.shutdown()
+        self.log.close()
+
+    @property
+    def is_ready(self) -> tuple[bool, str]:
+        """Whether it can serve, and if not, why."""
+        if self.is_closing or self.is_draining:
+            return False, "closing"
+        if not self.ledger.is_alive:
+            return False, "the ledger has stopped"
+        if self.ledger.failed_at is not None:
+            return False, "the log cannot be written"
+        if self.state.active is None:
+            return False, "no policy is active"
+        return True, "ready"
+
+    def count(self, what: str, n: int = 1) -> None:
+        """Count something that happened."""
+        self.counts[what] = self.counts.get(what, 0) + n
+
+    # Recommending
+
+    async def recommend(self, request: Request) -> Shown:
+        """A decision; stored before it is returned, unless decisions are "async".
+
+        The answer to a request id that was asked before is what was answered then.
+        """
+        self._let_in(1)
+        future: asyncio.Future[Shown] = self._loop.create_future()
+        if not self._asked:
+            self._loop.call_soon(self._decide)
+        self._asked.append((request, future))
+        shown = await future
+        if shown.user != request.user:
+            raise Conflict(
+                f"request_id '{request.id}' was used for another user. Give each request its own."
+            )
+        return shown
+
+    def _let_in(self, n: int) -> None:
+        if self.is_closing:
+            raise Closing("the service is closing")
+        waiting = self.ledger.n_waiting + len(self._asked)
+        if waiting + n > self.settings.limits.waiting:
+            raise Overloaded(f"{waiting} records wait for the disk")
+
+    def _decide(self) -> None:
+        while self._asked:
+            part, self._asked = self._asked[:MOST_AT_ONCE], self._asked[MOST_AT_ONCE:]
+            part = [one for one in part if not one[1].done()]
+            if part:
+                self._decide_part(part)
+
+    def _decide_part(self, part: list[tuple[Request, "asyncio.Future[Shown]"]]) -> None:
+        requests = [request for request, _ in part]
+        try:
+            users = [self._users.get(request.user, -1) for request in requests]
+            made = self._decider.decide(requests, users)
+        except Exception as error:
+            for _, future in part:
+                _fail(future, error)
+            return
+        unit = Unit(self._loop.create_future())
+        waiting: list[asyncio.Future[Shown]] = []
+        for shown, (_, future) in zip(made, part, strict=True):
+            if not len(shown.items):
+                _resolve(future, shown)  # nothing may be shown: nothing was decided
+                continue
+            unit.decisions.append(shown)
+            waiting.append(future)
+            if self.settings.decisions == "async":
+                _resolve(future, shown)
+        if not unit.decisions:
+            return
+
+        def done(result: "asyncio.Future[Any]") -> None:
+            error = result.exception()
+            for row, future in enumerate(waiting):
+                if error is not None:
+                    _fail(future, error)
+                else:
+                    _resolve(future, unit.repeated.get(row, unit.decisions[row]))
+
+        unit.done.add_done_callback(done)
+        self.ledger.put(unit)
+
+    # Hearing
+
+    async def feedback(self, rewards: Sequence[Reward]) -> list[Answer]:
+        """What became of each reward; those that are stored were learned."""
+        self._let_in(len(rewards))
+        future: asyncio.Future[list[Answer]] = self._loop.create_future()
+        if not self._heard:
+            self._loop.call_soon(self._pass_on_rewards)
+        self._heard.append((list(rewards), future))
+        return await future
+
+    def _pass_on_rewards(self) -> None:
+        """All that came in one turn of the loop as one unit."""
+        heard, self._heard = self._heard, []
+        if not heard:
+            return
+        unit = Unit(self._loop.create_future())
+        for rewards, _ in heard:
+            unit.rewards += rewards
+        unit.decided = [self.state.recent.get(reward.decision) for reward in unit.rewards]
+
+        def done(result: "asyncio.Future[Any]") -> None:
+            start, error = 0, result.exception()
+            for rewards, future in heard:
+                stop = start + len(rewards)
+                if error is not None:
+                    _fail(future, error)
+                else:
+                    _resolve(future, unit.answers[start:stop])
+                start = stop
+
+        unit.done.add_done_callback(done)
+        self.ledger.put(unit)
+
+    async def activate(self, decision: str) -> bool:
+        """Say that a prepared decision was shown; False where the log has no such decision."""
+        shown = self.state.recent.get(decision) or await self.find(decision)
+        if shown is None:
+            return False
+        if not shown.activated:
+            await self.control(activation(decision, time.time()), shown=shown)
+        return True
+
+    # Changing
+
+    async def control(self, control: Control, *, shown: Shown | None = None) -> Control:
+        """Write a control and apply it; it is in force when this returns."""
+        if self.is_closing:
+            raise Closing("the service is closing")
+        unit = Unit(self._loop.create_future(), controls=[control], activated=[shown])
+        self.ledger.put(unit)
+        await unit.done
+        return unit.controls[0]
+
+    async def configure(self, what: str, **details: Any) -> Control:
+        """Write a control of the kind "config"."""
+        return await self.control(config_control(what, **details))
+
+    # Asking
+
+    async def ask(self, question: Callable[[DecisionLog], Any]) -> Any:
+        """What the log answers, between two commits."""
+        unit = Unit(self._loop.create_future(), ask=question)
+        self.ledger.put(unit)
+        await unit.done
+        return unit.found
+
+    async def find(self, decision: str) -> Shown | None:
+        """A decision of the log with what it earned so far."""
+        return await self.ask(lambda log: find_shown(log, decision, 1 << 62, self.state))
+
+    # Applying what is on the disk
+
+    def _deliver(self, units: list[Unit]) -> None:
+        self._delivered.extend(units)
+        if not self._is_applying:
+            self._is_applying = True
+            self._apply()
+
+    def _apply(self) -> None:
+        """Apply units in the order of the log, a bounded number of rewards a turn of the loop."""
+        budget = REWARDS_PER_TURN
+        while self._delivered and budget > 0:
+            unit = self._delivered.popleft()
+            self.ledger.n_waiting -= unit.size - (len(unit.controls) if unit.rewards else 0)
+            if unit.error is not None:
+                self.count("commits_failed")
+                _fail(unit.done, unit.error)
+                continue
+            try:
+                self._apply_unit(unit)
+            except Exception as error:  # a defect: the log has it, the state does not
+                self.count("apply_failed")
+                _fail(unit.done, error)
+                raise
+            budget -= len(unit.rewards)
+            _resolve(unit.done, None)
+        self._is_applying = bool(self._delivered)
+        if self._is_applying:
+            self._loop.call_soon(self._apply)
+        if self.state.seq - self.snapshot_seq >= self.settings.snapshot_every:
+            self._begin_snapshot()
+
+    def _apply_unit(self, unit: Unit) -> None:
+        for row, shown in enumerate(unit.decisions):
+            if row not in unit.repeated:
+                shown.n_eligible = eligible_of(shown, self.state)
+                self._users[shown.user] = shown.user_code
+                self.state.apply_shown(shown)
+                self.count("decisions")
+                for listener in self.listeners:
+                    listener(shown)
+        for control, shown in zip(unit.controls, unit.activated, strict=True):
+            self.state.apply_control(control, shown)
+            if shown is not None and shown.seq < self._cursor:
+                self._prepared[shown.id] = shown.timestamp
+        if unit.rewards:
+            answers = unit.answers[len(unit.answers) - len(unit.rewards) :]
+            stored = [row for row, a in enumerate(answers) if a.result in ("stored", "late")]
+            decided = [unit.decided[row] for row in stored]
+            self.state.apply_rewards(
+                [unit.rewards[row] for row in stored], [one for one in decided if one is not None]
+            )
+            for answer, reward in zip(answers, unit.rewards, strict=True):
+                self.count(f"reward.{answer.result}")
+                self.count(f"reward_kind.{reward.kind}")
+
+    # Defaults
+
+    async def _settle_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(SETTLE_EVERY_S)
+            try:
+                await self.settle()
+            except (LogUnavailable, Closing):
+                continue
+
+    async def settle(self, now: float | None = None) -> int:
+        """Give the default reward to what waited long enough; how many slots got it."""
+        rules = self.state.rules
+        if rules.default_reward is None:
+            return 0
+        before = (time.time() if now is None else now) - rules.reward_wait_s
+        n = 0
+        while True:
+            first = self._cursor
+            looked, due = await self.ask(
+                lambda log, first=first: due_for_default(log, first, before, SETTLED_AT_ONCE)
+            )
+            due += await self._prepared_and_due(before)
+            rewards = [
+                Reward(
+                    shown.id,
+                    item,
+                    rules.default_reward,
+                    shown.timestamp + rules.reward_wait_s,
+                    f"{shown.id}/{self.state.catalogue.items[item].id}/default",
+                    "default",
+                    "default",
+                )
+                for shown, items in due
+                for item in items
+            ]
+            for start in range(0, len(rewards), 500):
+                await self.feedback(rewards[start : start + 500])
+            n += len(rewards)
+            self._cursor = max(self._cursor, looked + 1)
+            if len(due) < SETTLED_AT_ONCE:
+                return n
+
+    async def _prepared_and_due(self, before: float) -> list[tuple[Shown, list[int]]]:
+        due = [one for one, when in self._prepared.items() if when <= before]
+        found = []
+        for decision in due:
+            shown = await self.find(decision)
+            del self._prepared[decision]
+            if shown is not None and shown.earned is not None:
+                items = [item for item in shown.items.tolist() if item not in shown.earned]
+                found.append((shown, items))
+        return found
+
+    # Snapshots
+
+    def _begin_snapshot(self) -> None:
+        if self._saving is None:
+            self.snapshot_seq = self.state.seq
+            frozen = snapshots.Frozen(self.state)
+            self._saving = asyncio.ensure_future(
+                self._loop.run_in_executor(self._saver, self._write, frozen)
+            )
+            self._saving.add_done_callback(self._saved)
+
+    def _write(self, frozen: snapshots.Frozen) -> Path:
+        folder = Path(self.settings.data_dir) / "snapshots"
+        return frozen.write(folder, self.settings.snapshots_kept)
+
+    def _saved(self, result: "asyncio.Future[Any]") -> None:
+        self._saving = None
+        if result.exception() is None:
+            self.snapshot_at = time.time()
+            self.count("snapshots")
+        else:
+            self.count("snapshots_failed")
+
+    async def save_snapshot(self) -> None:
+        """Write a snapshot of now, if anything came since the last one."""
+        while self._saving is not None:
+            await asyncio.wait([self._saving])
+        if self.state.seq > self.snapshot_seq:
+            self._begin_snapshot()
+            if self._saving is not None:
+                await asyncio.wait([self._saving])
+
+
+def config_control(what: str, **details: Any) -> Control:
+    """A control of the kind "config" with an id of its own."""
+    return Control(
+        id=uuid.uuid4().hex,
+        timestamp=time.time(),
+        kind="config",
+        details=json.dumps({"what": what, **details}, sort_keys=True),
+    )
+
+
+def new_decision_id() -> str:
+    """An id that nobody has: time first, so that neighbours in time are neighbours in the index."""
+    return f"{time.time_ns():015x}{uuid.uuid4().hex[:12]}"
+
+
+def _resolve(future: "asyncio.Future[Any]", value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _fail(future: "asyncio.Future[Any]", error: BaseException) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -1,0 +1,208 @@
+"""The state on disk: what a restart begins with instead of the first record.
+
+    DATA_DIR/snapshots/SEQ/state.json    what is not arrays
+                           people.npz    histories, what was shown, counts of items
+                           POLICY.npz    each policy, with what of it waits
+                           manifest.json sha256 of each
+
+A snapshot is a shortcut and never the truth: one that is damaged, of another log or of another
+version is passed over, and the log is folded from an older one or from its beginning.
+"""
+
+import shutil
+from collections.abc import Callable
+from copy import copy, deepcopy
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recloop.errors import RecloopError
+from recloop.serving.catalogue import Catalogue
+from recloop.serving.people import People
+from recloop.serving.policy import Policy
+from recloop.serving.settings import LearningRules
+from recloop.serving.state import Canary, Loader, ServiceState
+from recloop.types import Transitions
+from recloop.utils.files import (
+    checked_file,
+    load_arrays,
+    make_folder,
+    read_json,
+    save_arrays,
+    write_json,
+    write_manifest,
+)
+
+VERSION = 1
+
+
+class Frozen:
+    """A state as it was at one moment, to be written while the service goes on."""
+
+    def __init__(self, state: ServiceState) -> None:
+        self.seq = state.seq
+        policies = [*state.previous, *state.policies]
+        self.policies = {f"policy{i}": _copied(one) for i, one in enumerate(policies)}
+        names = {id(one): f"policy{i}" for i, one in enumerate(policies)}
+        named: Callable[[Policy | None], str | None] = lambda one: names.get(id(one))  # noqa: E731
+        self.arrays = state.people.arrays() | {"likes_of": state.likes.copy()}
+        self.arrays["shows_of"] = state.shows.copy()
+        canary = state.canary
+        self.json: dict[str, Any] = {
+            "version": VERSION,
+            "log": state.log_id,
+            "seq": state.seq,
+            "settled_seq": state.settled_seq,
+            "learned": dict(state.learned),
+            "catalogue": state.catalogue.to_json(),
+            "rules": [[seq, rules.model_dump()] for seq, rules in state.rules_since],
+            "history_length": state.people.history_length,
+            "keeps_shown": state.people.keeps_shown,
+            "previous": [names[id(one)] for one in state.previous],
+            "active": named(state.active),
+            "shadow": named(state.shadow),
+            "canary": None if canary is None else [names[id(canary.policy)], canary.share],
+            "policies": {
+                names[id(one)]: {
+                    "name": one.name,
+                    "version": one.version,
+                    "sha256": one.sha256,
+                    "learns": one.learns,
+                    "items": one.items,
+                }
+                for one in policies
+            },
+        }
+
+    def write(self, folder: Path, keep: int) -> Path:
+        """Write it whole below `folder`, and remove all but the newest `keep`."""
+        target = folder / f"{self.seq:020d}"
+        place = make_folder(folder / f".{target.name}")
+        try:
+            write_json(place / "state.json", self.json)
+            save_arrays(place / "people.npz", self.arrays, {})
+            for name, policy in self.policies.items():
+                policy.model.save(place / f"{name}.npz")
+                save_arrays(place / f"{name}.waiting.npz", *_waiting_arrays(policy))
+                write_json(place / f"{name}.users.json", policy.users)
+            write_manifest(place)
+            if not target.exists():
+                place.rename(target)
+        finally:
+            shutil.rmtree(place, ignore_errors=True)
+        for old in kept(folder)[keep:]:
+            shutil.rmtree(old, ignore_errors=True)
+        return target
+
+
+def _copied(policy: Policy) -> Policy:
+    twin = copy(policy)
+    twin.model = deepcopy(policy.model)
+    twin.items = list(policy.items)
+    twin.waiting = dict(policy.waiting)  # steps are never changed in place
+    return twin
+
+
+def kept(folder: Path) -> list[Path]:
+    """The snapshots below `folder`, newest first."""
+    if not folder.is_dir():
+        return []
+    return sorted((one for one in folder.iterdir() if one.name.isdigit()), reverse=True)
+
+
+def newest(
+    folder: Path,
+    log_id: str,
+    last_seq: int,
+    keeps_shown: bool,
+    load: Loader,
+    read_policy: Callable[[Path], Any],
+    remembered: int,
+    remark: Callable[[str], None],
+) -> ServiceState | None:
+    """The newest snapshot that is whole and of this log; None where there is none.
+
+    remark: is told of each one that is passed over, and why.
+    """
+    for place in kept(folder):
+        try:
+            state = read(place, log_id, load, read_policy, remembered)
+            if state.seq > last_seq:
+                raise ValueError(f"is ahead of the log: record {state.seq} of {last_seq}")
+            if keeps_shown and not state.people.keeps_shown:
+                raise ValueError("does not hold what people were shown")
+            return state
+        except (RecloopError, KeyError, TypeError, ValueError, OSError) as error:
+            remark(f"{place}: passed over ({error}).")
+    return None
+
+
+def read(
+    place: Path, log_id: str, load: Loader, read_policy: Callable[[Path], Any], remembered: int
+) -> ServiceState:
+    """The state in a snapshot, after every byte was checked."""
+    found = read_json(checked_file(place, "state.json"))
+    if found["version"] != VERSION or found["log"] != log_id:
+        raise ValueError("is of another version or of another log")
+    catalogue = Catalogue.from_json(found["catalogue"])
+    people = People(found["history_length"], keeps_shown=found["keeps_shown"])
+    _, arrays = load_arrays(checked_file(place, "people.npz"))
+    people.take(arrays)
+    state = ServiceState(catalogue, people, load, remembered=remembered)
+    state.likes, state.shows = arrays["likes_of"], arrays["shows_of"]
+    state.log_id = log_id
+    state.seq, state.settled_seq = int(found["seq"]), int(found["settled_seq"])
+    state.learned = {name: int(n) for name, n in found["learned"].items()}
+    state.rules_since = [(int(seq), LearningRules(**rules)) for seq, rules in found["rules"]]
+    policies = {
+        name: _policy(place, name, about, catalogue, read_policy)
+        for name, about in found["policies"].items()
+    }
+    state.previous = [policies[name] for name in found["previous"]]
+    state.active = policies.get(found["active"])
+    state.shadow = policies.get(found["shadow"])
+    if found["canary"] is not None:
+        name, share = found["canary"]
+        state.canary = Canary(policies[name], float(share))
+    return state
+
+
+def _policy(
+    place: Path,
+    name: str,
+    about: dict[str, Any],
+    catalogue: Catalogue,
+    read_policy: Callable[[Path], Any],
+) -> Policy:
+    policy = Policy(
+        read_policy(checked_file(place, f"{name}.npz")),
+        name=about["name"],
+        version=about["version"],
+        sha256=about["sha256"],
+        items=about["items"],
+        users=read_json(checked_file(place, f"{name}.users.json")),
+    )
+    policy.learns = bool(about["learns"])
+    policy.waiting = _waiting(*load_arrays(checked_file(place, f"{name}.waiting.npz")))
+    policy.align(catalogue.ids)
+    return policy
+
+
+def _waiting_arrays(policy: Policy) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    people = sorted(policy.waiting)
+    arrays = {"people": np.array(people, dtype=np.int64)}
+    for part in fields(Transitions):
+        column = [getattr(policy.waiting[person], part.name) for person in people]
+        if column and isinstance(column[0], np.ndarray):
+            arrays[part.name] = np.concatenate(column)
+    return arrays, {}
+
+
+def _waiting(_: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[int, Transitions]:
+    people = arrays.pop("people").tolist()
+    if not people:
+        return {}
+    steps = Transitions(**arrays)  # pyright: ignore[reportArgumentType]
+    return {person: steps.rows(slice(row, row + 1)) for row, person in enumerate(people)}
