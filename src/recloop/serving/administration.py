@@ -18,8 +18,6 @@ from recloop.serving.service import Conflict, Service, config_control
 if TYPE_CHECKING:
     from recloop.serving.app import Serving
 
-ACTIONS = ("activate", "shadow", "canary", "freeze", "thaw")
-
 
 async def change_items(
     serving: "Serving", request: HttpRequest, asked: messages.ItemsRequest
@@ -27,19 +25,17 @@ async def change_items(
     service = serving.service
     catalogue, active = service.state.catalogue, service.state.active
     assert active is not None
-    added = {one.id for one in asked.add}
-    if len(added) < len(asked.add):
-        raise InvalidParameter("add: holds an item twice; name each once.")
+    added = {one.id: one for one in asked.add}  # of one that stands twice the last one counts
     for name in ("hide", "show"):
         for one in getattr(asked, name):
             if one not in catalogue.codes and one not in added:
                 raise MissingData(f"{name}: item '{one}' is not in the catalogue.")
     if not (asked.add or asked.hide or asked.show):
-        raise InvalidParameter("items: name something to add, hide or show.")
+        return messages.Done(service.state.seq, active.version)
     details: dict[str, Any] = {"hide": asked.hide, "show": asked.show}
     details["add"] = [
         {"id": one.id, "title": one.title, "category": one.category, "features": one.features}
-        for one in asked.add
+        for one in added.values()
     ]
     return await _in_force(service, config_control("items", **details))
 
@@ -66,30 +62,58 @@ async def models(serving: "Serving", request: HttpRequest, _: None) -> messages.
     return messages.Models(rows, state.active.version, bool(state.previous))
 
 
-async def act_on_model(
+async def activate(
     serving: "Serving", request: HttpRequest, asked: messages.ModelRequest
 ) -> messages.Done:
+    return await _take_role(serving, request, "active", asked.learns, asked.name)
+
+
+async def shadow(
+    serving: "Serving", request: HttpRequest, asked: messages.ModelRequest
+) -> messages.Done:
+    return await _take_role(serving, request, "shadow", asked.learns, asked.name)
+
+
+async def canary(
+    serving: "Serving", request: HttpRequest, asked: messages.CanaryRequest
+) -> messages.Done:
+    return await _take_role(serving, request, "canary", asked.learns, asked.name, share=asked.share)
+
+
+async def _take_role(
+    serving: "Serving",
+    request: HttpRequest,
+    role: str,
+    learns: bool,
+    name: str | None,
+    **details: Any,
+) -> messages.Done:
+    """The model is read and checked whole before a word of it is written."""
     service = serving.service
-    version, action = request.path_params["version"], request.path_params["action"]
-    if action not in ACTIONS:
-        raise MissingData(f"models: no action '{action[:40]}'; there are {', '.join(ACTIONS)}.")
-    if (asked.share is None) == (action == "canary"):
-        raise InvalidParameter("share: is given for a canary, and for nothing else.")
-    if action in ("freeze", "thaw"):
-        if version not in {one.version for one in service.state.policies}:
-            raise MissingData(f"models: '{version[:100]}' is not being served.")
-        details = json.dumps({"version": version, "frozen": action == "freeze"})
-        control = Control(uuid.uuid4().hex, time.time(), "freeze", details=details)
-        return await _in_force(service, control)
-    # read and checked whole before a word of it is written
+    version = request.path_params["version"]
     policy = service.registry.load(version)
     _fits(service, policy)
-    details = {"role": "active" if action == "activate" else action, "learns": asked.learns}
-    if asked.share is not None:
-        details["share"] = asked.share
-    if asked.name is not None:
-        details["name"] = asked.name
-    return await _in_force(service, swap_control(version, policy.sha256, **details))
+    if name is not None:
+        details["name"] = name
+    control = swap_control(version, policy.sha256, role=role, learns=learns, **details)
+    return await _in_force(service, control)
+
+
+async def freeze(serving: "Serving", request: HttpRequest, _: None) -> messages.Done:
+    return await _set_frozen(serving, request, True)
+
+
+async def thaw(serving: "Serving", request: HttpRequest, _: None) -> messages.Done:
+    return await _set_frozen(serving, request, False)
+
+
+async def _set_frozen(serving: "Serving", request: HttpRequest, frozen: bool) -> messages.Done:
+    service, version = serving.service, request.path_params["version"]
+    if version not in {one.version for one in service.state.policies}:
+        raise MissingData(f"models: '{version[:100]}' is not being served.")
+    details = json.dumps({"version": version, "frozen": frozen})
+    control = Control(uuid.uuid4().hex, time.time(), "freeze", details=details)
+    return await _in_force(service, control)
 
 
 def _fits(service: Service, policy: Policy) -> None:
@@ -145,9 +169,19 @@ def operations(operation: Callable[..., Any]) -> list[Any]:
                   example={"add": [{"id": "i99", "title": "New"}], "hide": ["i3"]}),
         operation("models", "GET", "/v1/models", "Registered models and their roles", models,
                   key="admin", answers={200: messages.Models}),
-        operation("act_on_model", "POST", "/v1/models/{version}:{action}",
-                  "Activate a model, make it shadow or canary, freeze or thaw it", act_on_model,
-                  key="admin", body=messages.ModelRequest, answers=done, example={"learns": True}),
+        operation("activate", "POST", "/v1/models/{version}:activate",
+                  "Serve a registered model", activate, key="admin", body=messages.ModelRequest,
+                  answers=done, example={"learns": True}),
+        operation("shadow", "POST", "/v1/models/{version}:shadow",
+                  "Let a model learn and be judged without being shown", shadow, key="admin",
+                  body=messages.ModelRequest, answers=done, example={"learns": True}),
+        operation("canary", "POST", "/v1/models/{version}:canary",
+                  "Serve a model to a share of the people", canary, key="admin",
+                  body=messages.CanaryRequest, answers=done, example={"share": 0.05}),
+        operation("freeze", "POST", "/v1/models/{version}:freeze", "Let a policy learn no more",
+                  freeze, key="admin", answers=done),
+        operation("thaw", "POST", "/v1/models/{version}:thaw", "Let a policy learn again", thaw,
+                  key="admin", answers=done),
         operation("roll_back", "POST", "/v1/rollback", "Serve the policy before this one again",
                   roll_back, key="admin", answers=done),
         operation("end_role", "DELETE", "/v1/roles/{role}", "End the shadow or the canary",

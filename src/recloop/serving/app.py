@@ -71,18 +71,37 @@ def make_app(open_service: Callable[[], Service], keys: KeyRing | None = None) -
         redoc_url=None,
         openapi_url=None,
     )
-    for operation in routes.OPERATIONS:
-        app.router.routes.append(
-            Route(operation.path, _endpoint(operation), methods=[operation.method])
-        )
-    app.openapi = lambda: description(routes.OPERATIONS, app.state.serving.service)  # pyright: ignore[reportAttributeAccessIssue]
+    for path in dict.fromkeys(one.path for one in routes.OPERATIONS):
+        here = {one.method: _endpoint(one) for one in routes.OPERATIONS if one.path == path}
+        app.router.routes.append(Route(path, _by_method(here), methods=list(here)))
+    app.openapi = lambda: _description(app.state.serving)  # pyright: ignore[reportAttributeAccessIssue]
     app.router.routes.append(Route("/openapi.json", _openapi, methods=["GET"]))
     app.router.routes.append(Route("/docs", _docs, methods=["GET"]))
     app.add_exception_handler(HTTPException, _http_error)
     return app
 
 
-def _endpoint(operation: Operation) -> Callable[[HttpRequest], Awaitable[Response]]:
+def _description(serving: Serving) -> dict[str, Any]:
+    return description(routes.OPERATIONS, serving.service, needs_key=not serving.keys.is_open)
+
+
+Endpoint = Callable[[HttpRequest], Awaitable[Response]]
+
+
+def _by_method(endpoints: dict[str, Endpoint]) -> Endpoint:
+    """One endpoint for all methods of a path, so that a 405 names every one that is allowed."""
+    if len(endpoints) == 1:
+        return next(iter(endpoints.values()))
+    also = {"HEAD": endpoints["GET"]} if "GET" in endpoints else {}
+    of = endpoints | also
+
+    async def endpoint(request: HttpRequest) -> Response:
+        return await of[request.method](request)
+
+    return endpoint
+
+
+def _endpoint(operation: Operation) -> Endpoint:
     decoder = None if operation.body is None else msgspec.json.Decoder(operation.body)
 
     async def endpoint(request: HttpRequest) -> Response:

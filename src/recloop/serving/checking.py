@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Sequence
+from hashlib import sha256
 
 import numpy as np
 
@@ -13,13 +14,17 @@ from recloop.serving.records import Reward
 from recloop.serving.service import Service, new_decision_id
 from recloop.types import FloatArray, IntArray
 
+LONGEST_KEY = 128  # of the decision log
+
 
 def checked_request(service: Service, asked: RecommendRequest) -> Request:
     """The request in codes of the log; InvalidParameter or MissingData otherwise."""
     limits = service.settings.limits
     _at_most("user", len(asked.user), limits.id_length, "characters")
-    if asked.k > limits.k:
-        raise InvalidParameter(f"k: must be at most {limits.k}, got {asked.k}.")
+    k = _whole("k", asked.k, 1, limits.k)
+    most = None
+    if asked.most_per_category is not None:
+        most = _whole("most_per_category", asked.most_per_category, 0, limits.k)
     if asked.request_id is not None:
         _at_most("request_id", len(asked.request_id), limits.id_length, "characters")
     if asked.seen in ("never", "days") and not service.state.people.keeps_shown:
@@ -31,16 +36,24 @@ def checked_request(service: Service, asked: RecommendRequest) -> Request:
     return Request(
         id=asked.request_id or new_decision_id(),
         user=asked.user,
-        k=asked.k,
+        k=k,
         context=_context(service, asked.context),
         candidates=_codes(service, "candidates", asked.candidates),
         exclude=_codes(service, "exclude", asked.exclude),
         categories=tuple(asked.categories or ()),
-        most_per_category=asked.most_per_category,
+        most_per_category=most,
         seen=asked.seen,
         activated=not asked.defer_activation,
         timestamp=time.time(),
     )
+
+
+def _whole(name: str, value: float, least: int, most: int) -> int:
+    if not (least <= value <= most and int(value) == value):
+        raise InvalidParameter(
+            f"{name}: must be a whole number between {least} and {most}, got {value!r}."
+        )
+    return int(value)
 
 
 def _at_most(name: str, got: int, allowed: int, what: str) -> None:
@@ -140,8 +153,14 @@ def checked_rewards(service: Service, events: Sequence[FeedbackEvent]) -> list[R
             raise InvalidParameter(
                 f"{where}reward: must be between {-bound:g} and {bound:g}, got {value!r}."
             )
-        key = one.key or f"{one.decision_id}/{one.item}/{event}"
-        if one.kind == "correction" and one.key is None:
-            key += f"/correction/{value!r}"
+        key = one.key or _key(one, event, value)
         rewards.append(Reward(one.decision_id, code, value, now, key, event, one.kind))
     return rewards
+
+
+def _key(one: FeedbackEvent, event: str, value: float) -> str:
+    """The key of an event that brings none: once for each decision, item and event."""
+    key = f"{one.decision_id}/{one.item}/{event}"
+    if one.kind == "correction":
+        key += f"/correction/{value!r}"
+    return key if len(key) <= LONGEST_KEY else sha256(key.encode()).hexdigest()

@@ -13,12 +13,12 @@ class RecommendRequest(Struct, forbid_unknown_fields=True):
     """A list that is asked for."""
 
     user: Id
-    k: Annotated[int, Meta(ge=1, le=10_000)] = 10
+    k: int | float = 10  # JSON calls 10.0 an integer; that it is one is checked
     context: list[float] | dict[str, float] | None = None
     candidates: list[Id] | None = None
     exclude: list[Id] | None = None
     categories: list[str] | None = None
-    most_per_category: Annotated[int, Meta(ge=0, le=10_000)] | None = None
+    most_per_category: int | float | None = None
     seen: Literal["allowed", "never", "days"] | None = None
     request_id: Id | None = None
     defer_activation: bool = False
@@ -144,10 +144,17 @@ class Items(Struct):
     next: int | None
 
 
+class CanaryRequest(Struct, forbid_unknown_fields=True):
+    """How a model is to be served to a share of the people."""
+
+    share: Annotated[float, Meta(gt=0, le=1)]
+    learns: bool = True
+    name: Name | None = None
+
+
 class ModelRequest(Struct, forbid_unknown_fields=True):
     """How a model is to be served."""
 
-    share: Annotated[float, Meta(gt=0, le=1)] | None = None
     learns: bool = True
     name: Name | None = None
 

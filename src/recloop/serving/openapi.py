@@ -12,14 +12,17 @@ import msgspec
 from recloop import __version__
 from recloop.serving import messages
 from recloop.serving.problems import TITLES
+from recloop.serving.registry import NAME
 from recloop.serving.routes import Operation
 from recloop.serving.service import Service
 
 PATH_PARAMETER = re.compile(r"{(\w+)}")
 
 
-def description(operations: Sequence[Operation], service: Service) -> dict[str, Any]:
-    """The whole description as JSON values."""
+def description(
+    operations: Sequence[Operation], service: Service, *, needs_key: bool
+) -> dict[str, Any]:
+    """The whole description as JSON values; needs_key: whether an application must send a key."""
     types: list[Any] = [messages.Problem]
     for one in operations:
         for kind in (one.body, *one.answers.values()):
@@ -31,7 +34,7 @@ def description(operations: Sequence[Operation], service: Service) -> dict[str, 
     of = dict(zip(types, schemas, strict=True))
     paths: dict[str, Any] = {}
     for one in operations:
-        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, of)
+        paths.setdefault(one.path, {})[one.method.lower()] = _operation(one, of, needs_key)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -49,7 +52,7 @@ def description(operations: Sequence[Operation], service: Service) -> dict[str, 
     }
 
 
-def _operation(one: Operation, of: dict[Any, Any]) -> dict[str, Any]:
+def _operation(one: Operation, of: dict[Any, Any], needs_key: bool) -> dict[str, Any]:
     found: dict[str, Any] = {"operationId": one.name, "summary": one.summary}
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": _path_schema(name)}
@@ -81,7 +84,7 @@ def _operation(one: Operation, of: dict[Any, Any]) -> dict[str, Any]:
             "content": {"application/problem+json": {"schema": schema}},
         })  # fmt: skip
     found["responses"] = responses
-    if one.key is not None:
+    if one.key == "admin" or (one.key is not None and needs_key):
         found["security"] = [{"key": []}]
     return found
 
@@ -109,10 +112,10 @@ def _errors_of(one: Operation) -> list[int]:
 
 
 def _path_schema(name: str) -> dict[str, Any]:
-    if name == "action":
-        return {"type": "string", "enum": ["activate", "shadow", "canary", "freeze", "thaw"]}
     if name == "role":
         return {"type": "string", "enum": ["shadow", "canary"]}
+    if name == "version":
+        return {"type": "string", "pattern": NAME.pattern}
     return {"type": "string", "minLength": 1, "maxLength": 128}
 
 
@@ -120,7 +123,9 @@ def _narrow(components: dict[str, Any], service: Service) -> None:
     """Put the bounds of the settings into the schemas."""
     limits, active = service.settings.limits, service.state.active
     asked = components["RecommendRequest"]["properties"]
-    asked["k"]["maximum"] = limits.k
+    asked["k"] = {"type": "integer", "minimum": 1, "maximum": limits.k, "default": 10}
+    few = {"type": "integer", "minimum": 0, "maximum": limits.k}
+    asked["most_per_category"] = {"anyOf": [few, {"type": "null"}], "default": None}
     for name in ("candidates", "exclude"):
         for part in asked[name]["anyOf"]:
             if part.get("type") == "array":
