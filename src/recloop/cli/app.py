@@ -18,6 +18,7 @@ from recloop.cli import (
     log,
     metrics,
     ope,
+    register,
     runs,
     serve,
     settings,
@@ -41,6 +42,7 @@ app.command("ope")(ope.ope)
 app.command("fit-world")(fit_world.fit_world)
 app.command("certify")(worlds.certify)
 app.command("serve")(serve.serve)
+app.command("register")(register.register)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.add_typer(settings.app, name="config")

@@ -27,6 +27,9 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", help="8000; 0 for a free one, which is printed.")
     ] = None,
+    example: Annotated[
+        bool, typer.Option("--example", help="Begin with invented people and items.")
+    ] = False,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="section.key=value, over the file.")
     ] = None,
@@ -48,4 +51,4 @@ def serve(
         raise MissingExtra(
             f"The service needs an extra ({error}): pip install 'recloop[serve]'."
         ) from error
-    running.run(settings)
+    running.run(settings, example=example)

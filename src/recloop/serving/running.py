@@ -7,8 +7,9 @@ from typing import Any
 import uvicorn
 
 from recloop.errors import InvalidConfig, RecloopError
-from recloop.serving.create import create_app
+from recloop.serving.app import make_app
 from recloop.serving.keys import KeyRing
+from recloop.serving.opening import FirstModel, open_service
 from recloop.serving.service import Service
 from recloop.serving.settings import ServingSettings
 
@@ -16,8 +17,11 @@ GRACE_S = 30
 LARGEST_HEADERS = 65_536
 
 
-def run(settings: ServingSettings) -> None:
-    """Serve until a signal comes; raises what kept the service from starting."""
+def run(settings: ServingSettings, *, example: bool = False) -> None:
+    """Serve until a signal comes; raises what kept the service from starting.
+
+    example: an empty log begins with invented people and items instead of `settings.model`.
+    """
     keys = KeyRing(settings.keys)
     if keys.is_open and not is_loopback(settings.host):
         raise InvalidConfig(
@@ -25,7 +29,7 @@ def run(settings: ServingSettings) -> None:
             f"{settings.keys.api or 'that keys.api names'} to a key of at least 16 characters, or "
             "listen on 127.0.0.1."
         )
-    app = create_app(settings=settings)
+    app = make_app(lambda: open_service(settings, _first(settings, example)), keys)
     server = Server(
         uvicorn.Config(
             app,
@@ -49,6 +53,14 @@ def run(settings: ServingSettings) -> None:
             f"serve: cannot listen on {settings.host}:{settings.port}; is another server there? "
             "Name another --port."
         )
+
+
+def _first(settings: ServingSettings, example: bool) -> FirstModel | None:
+    if not example:
+        return None
+    from recloop.serving.example import example_model
+
+    return example_model(settings.seed)
 
 
 def is_loopback(host: str) -> bool:
