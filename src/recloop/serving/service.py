@@ -10,6 +10,7 @@ lock and without a copy of the model. An answer is given when its record is on t
 
 import asyncio
 import json
+import logging
 import time
 import uuid
 from collections import deque
@@ -21,7 +22,9 @@ from typing import Any
 from recloop.decisions import Control, DecisionLog
 from recloop.errors import LogUnavailable
 from recloop.serving import snapshots
+from recloop.serving.alarms import Watch
 from recloop.serving.deciding import Decider, Request
+from recloop.serving.experiments import Tally, compared
 from recloop.serving.ledger import Ledger, Unit, activation
 from recloop.serving.records import Answer, Reward, Shown
 from recloop.serving.refold import due_for_default, eligible_of
@@ -35,6 +38,9 @@ MOST_AT_ONCE = 64  # requests that are scored together
 REWARDS_PER_TURN = 64  # rewards that are learned before the loop turns to others
 SETTLE_EVERY_S = 0.5
 SETTLED_AT_ONCE = 200
+GUARD_EVERY = 50  # rewards between two looks at a canary
+
+_logger = logging.getLogger("recloop.serving")
 
 
 class Overloaded(RuntimeError):
@@ -69,7 +75,8 @@ class Service:
         self.counts: dict[str, int] = {}
         self.snapshot_seq = state.seq
         self.snapshot_at = time.time()
-        self.listeners: list[Callable[[Shown], None]] = []  # told of every decision that is stored
+        self.watch = Watch(settings.floor)
+        self._guarded_at = 0
         self._users = {user: code for code, user in enumerate(log.ids("user"))}
         rng = stream(settings.seed, "serve", log.last_seq)
         self._decider = Decider(state, settings.lists, settings.floor, rng)
@@ -306,8 +313,7 @@ class Service:
                 self._users[shown.user] = shown.user_code
                 self.state.apply_shown(shown)
                 self.count("decisions")
-                for listener in self.listeners:
-                    listener(shown)
+                self.watch.see_decision(shown)
         for control, shown in zip(unit.controls, unit.activated, strict=True):
             self.state.apply_control(control, shown)
             if shown is not None and shown.seq < self._cursor:
@@ -322,6 +328,31 @@ class Service:
             for answer, reward in zip(answers, unit.rewards, strict=True):
                 self.count(f"reward.{answer.result}")
                 self.count(f"reward_kind.{reward.kind}")
+            for row in stored:
+                self.watch.rewards.see(unit.rewards[row].value)
+            self._guard(len(stored))
+
+    def _guard(self, n: int) -> None:
+        """End a canary that is worse, or whose propensities cannot be true."""
+        self._guarded_at += n
+        canary, active = self.state.canary, self.state.active
+        if canary is None or active is None or self._guarded_at < GUARD_EVERY:
+            return
+        self._guarded_at = 0
+        tallies = self.state.tallies
+        found = compared(
+            tallies.get(canary.policy.version, Tally()), tallies.get(active.version, Tally())
+        )
+        reason = "worse than the active policy" if found.verdict == "worse" else ""
+        if self.watch.propensities.rings:
+            reason = "the propensity alarm rings"
+        if reason and not self.is_closing:
+            _logger.warning("canary %s ended: %s", canary.policy.version, reason)
+            self.count("canaries_ended")
+            control = config_control("end", role="canary", reason=reason)
+            unit = Unit(self._loop.create_future(), controls=[control], activated=[None])
+            unit.done.add_done_callback(lambda result: result.exception())
+            self.ledger.put(unit)
 
     # Defaults
 

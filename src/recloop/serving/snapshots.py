@@ -12,7 +12,7 @@ version is passed over, and the log is folded from an older one or from its begi
 import shutil
 from collections.abc import Callable
 from copy import copy, deepcopy
-from dataclasses import fields
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from recloop.errors import RecloopError
 from recloop.serving.catalogue import Catalogue
+from recloop.serving.experiments import Tally
 from recloop.serving.people import People
 from recloop.serving.policy import Policy
 from recloop.serving.settings import LearningRules
@@ -56,6 +57,7 @@ class Frozen:
             "seq": state.seq,
             "settled_seq": state.settled_seq,
             "learned": dict(state.learned),
+            "tallies": {name: astuple(one) for name, one in state.tallies.items()},
             "catalogue": state.catalogue.to_json(),
             "rules": [[seq, rules.model_dump()] for seq, rules in state.rules_since],
             "history_length": state.people.history_length,
@@ -155,6 +157,7 @@ def read(
     state.log_id = log_id
     state.seq, state.settled_seq = int(found["seq"]), int(found["settled_seq"])
     state.learned = {name: int(n) for name, n in found["learned"].items()}
+    state.tallies = {name: Tally(*row) for name, row in found["tallies"].items()}
     state.rules_since = [(int(seq), LearningRules(**rules)) for seq, rules in found["rules"]]
     policies = {
         name: _policy(place, name, about, catalogue, read_policy)

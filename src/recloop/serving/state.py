@@ -15,6 +15,7 @@ import numpy as np
 from recloop.decisions import Control
 from recloop.errors import DamagedFile
 from recloop.serving.catalogue import Catalogue, Item
+from recloop.serving.experiments import Tally
 from recloop.serving.people import People
 from recloop.serving.policy import Lessons, Policy
 from recloop.serving.records import Earned, Reward, Shown
@@ -52,6 +53,7 @@ class ServiceState:
         self.log_id = ""
         self.settled_seq = 0  # decisions up to here have their defaults
         self.learned: dict[str, int] = {"rows": 0, "corrections": 0, "left_out": 0, "too_late": 0}
+        self.tallies: dict[str, Tally] = {}  # by the version that decided
         self.recent: OrderedDict[str, Shown] = OrderedDict()
         self.remembered = remembered
         self._load = load
@@ -128,6 +130,7 @@ class ServiceState:
         value = slot.teaches(reward, reward.timestamp - decision.timestamp <= window)
         if value is None:
             return None
+        self._tally(decision, value, before)
         user, history = decision.user_code, self.people.history(decision.user_code)
         if value > 0 and (before is None or before <= 0):
             self.likes[reward.item] += 1.0
@@ -137,6 +140,16 @@ class ServiceState:
             decision.user, user, reward.item, value, np.nan if before is None else before,
             decision.propensities[where], decision.context, history, self.people.history(user),
         )  # fmt: skip
+
+    def _tally(self, decision: Shown, value: float, before: float | None) -> None:
+        """A decision's reward is the sum over its slots."""
+        assert decision.earned is not None
+        known = [one.taught for one in decision.earned.values() if one.taught is not None]
+        total = sum(known)
+        only = before is None and len(known) == 1
+        name = decision.version or decision.policy
+        tally = self.tallies.setdefault(name, Tally())
+        tally.add(None if only else total - value + (before or 0.0), total)
 
     def _teach(self, rows: list[tuple[Any, ...]]) -> None:
         names, users, items, values, before, propensities, contexts, histories, after = zip(
