@@ -23,36 +23,58 @@ from recloop.types import FloatArray
 
 FALSE_ALARM = 1e-3
 _BETS = (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005)
+_REGROUP_EVERY = 500
 
 
-class PropensityAlarm:
-    """A fair game against the logged propensities; floor: the least share of every slot."""
+class FairGame:
+    """The capital of somebody who bets on weights of mean 1, each at most `largest`."""
 
-    def __init__(self, floor: float, false_alarm: float = FALSE_ALARM) -> None:
-        largest = 1.0 / floor
+    def __init__(self, largest: float) -> None:
         down = [-share / max(largest - 1.0, 1.0) for share in (0.9, 0.5, 0.2, 0.05)]
         self._bets = np.array([*_BETS, *down])
         self._capital = np.zeros(len(self._bets))  # logarithms
-        self._limit = np.log(1.0 / false_alarm)
+        self.n = 0
+        self.mean = 0.0
+
+    def play(self, weight: float) -> float:
+        """One more weight; the logarithm of the capital after it."""
+        self.n += 1
+        self.mean += (weight - self.mean) / self.n
+        self._capital += np.log1p(self._bets * (weight - 1.0))
+        highest = self._capital.max()
+        return float(highest + np.log(np.mean(np.exp(self._capital - highest))))
+
+
+class PropensityAlarm:
+    """Two fair games against the logged propensities; floor: the least share of every slot.
+
+    The first bets on the weight of a uniform choice among all that could be shown, the second among
+    those shown more often than the median until now: a probability that belongs to another item
+    shows there alone. Only first slots are looked at: later ones may have closed categories.
+    """
+
+    def __init__(self, floor: float, false_alarm: float = FALSE_ALARM) -> None:
+        self._all, self._half = FairGame(1.0 / floor), FairGame(2.0 / floor)
+        self._limit = np.log(2.0 / false_alarm)
         self._floor = floor
+        self._counts = np.zeros(0)
+        self._often = np.zeros(0, dtype=np.bool_)
         self.n = 0
         self.below_floor = 0
-        self.mean = 0.0
         self.rang_at: int | None = None
+
+    @property
+    def mean(self) -> float:
+        """The mean weight of a uniform choice."""
+        return self._all.mean
 
     @property
     def rings(self) -> bool:
         """Whether the propensities cannot be true."""
         return self.rang_at is not None
 
-    @property
-    def log_capital(self) -> float:
-        """The logarithm of the gambler's capital; above ln(1 / false_alarm) it rings."""
-        highest = self._capital.max()
-        return float(highest + np.log(np.mean(np.exp(self._capital - highest))))
-
     def see(self, shown: Shown) -> None:
-        """Look at the first slot of one more decision; later ones may have closed categories."""
+        """Look at one more decision."""
         left = shown.n_eligible
         if left < 2 or not len(shown.propensities):
             return
@@ -62,11 +84,25 @@ class PropensityAlarm:
             self.below_floor += 1
             self.rang_at = self.rang_at or self.n
             return
-        weight = 1.0 / (left * p)
-        self.mean += (weight - self.mean) / self.n
-        self._capital += np.log1p(self._bets * (weight - 1.0))
-        if self.rang_at is None and self.log_capital > self._limit:
+        capital = self._all.play(1.0 / (left * p))
+        if shown.candidates is None and shown.excluded is None:
+            capital = max(capital, self._play_half(int(shown.items[0]), p, left))
+        if self.rang_at is None and capital > self._limit:
             self.rang_at = self.n
+
+    def _play_half(self, item: int, p: float, n_items: int) -> float:
+        """Bet within a set that was chosen before this decision."""
+        if len(self._counts) != n_items:
+            self._counts = np.zeros(n_items)
+            self._often = np.arange(n_items) % 2 == 0
+        size = int(self._often.sum())
+        capital = self._half.play(1.0 / (size * p) if self._often[item] else 0.0)
+        self._counts[item] += 1.0
+        if self.n % _REGROUP_EVERY == 0:
+            order = np.argsort(-self._counts, kind="stable")
+            self._often = np.zeros(n_items, dtype=np.bool_)
+            self._often[order[: (n_items + 1) // 2]] = True
+        return capital
 
 
 @dataclass
