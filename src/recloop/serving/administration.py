@@ -1,5 +1,6 @@
 """The administrator's routes: catalogue, models, and the log as a file."""
 
+import asyncio
 import json
 import time
 import uuid
@@ -7,10 +8,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
 
-from recloop.decisions import Control
+from recloop.decisions import Control, open_log
 from recloop.errors import InvalidParameter, MissingData
 from recloop.serving import messages
+from recloop.serving.audit import audit
 from recloop.serving.experiments import Tally, compared
 from recloop.serving.opening import HISTORY, swap_control
 from recloop.serving.policy import Policy
@@ -190,6 +193,25 @@ async def experiments(serving: "Serving", request: HttpRequest, _: None) -> mess
     return messages.Experiments(rows, against)
 
 
+async def judge(serving: "Serving", request: HttpRequest, _: None) -> Response:
+    """The log is read beside the ledger, on a connection of its own."""
+    service = serving.service
+    rules, shadow = service.state.rules, service.state.shadow
+
+    def look() -> dict[str, Any]:
+        with open_log(service.settings.log, create=False) as log:
+            return audit(
+                log,
+                n_items=len(service.state.catalogue),
+                shadow=None if shadow is None else shadow.version,
+                decided_before=time.time() - rules.reward_wait_s,
+                default=rules.default_reward,
+            )
+
+    found = await asyncio.get_running_loop().run_in_executor(None, look)
+    return Response(messages.encode(found), 200, None, "application/json")
+
+
 async def alarms(serving: "Serving", request: HttpRequest, _: None) -> messages.Alarms:
     watch = serving.service.watch
     return messages.Alarms(
@@ -233,6 +255,8 @@ def operations(operation: Callable[..., Any]) -> list[Any]:
                   key="admin", answers=done),
         operation("experiments", "GET", "/v1/experiments", "How each version does", experiments,
                   answers={200: messages.Experiments}),
+        operation("audit", "GET", "/v1/audit", "What active, uniform and shadow policy earn",
+                  judge, key="admin", answers={200: dict[str, Any]}),
         operation("alarms", "GET", "/v1/alarms", "Which alarms ring", alarms,
                   answers={200: messages.Alarms}),
         operation("roll_back", "POST", "/v1/rollback", "Serve the policy before this one again",

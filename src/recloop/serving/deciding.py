@@ -15,7 +15,7 @@ from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
 from recloop.serving.assignment import in_canary
 from recloop.serving.policy import Policy
-from recloop.serving.records import Shown
+from recloop.serving.records import Opinion, Shown
 from recloop.serving.settings import Lists
 from recloop.serving.state import ServiceState
 from recloop.types import BoolArray, FloatArray, IntArray, Slates
@@ -77,6 +77,34 @@ class Decider:
             found.update(zip(rows, made, strict=True))
         return [found[row] for row in range(len(requests))]
 
+    def opinions(self, policy: Policy, shown: Sequence[Shown]) -> list[Opinion]:
+        """How likely `policy` would have shown what was shown, where it can choose at all."""
+        groups: dict[tuple[int, int], list[Shown]] = {}
+        for one in shown:
+            width = 0 if one.context is None else len(one.context)
+            stranger = policy.needs_user(width) and one.user not in policy.users
+            if policy.fits(width) and not stranger and policy.knows[one.items].all():
+                groups.setdefault((width, len(one.items)), []).append(one)
+        found = []
+        for (width, _), part in groups.items():
+            how = self._exploration(policy, part, [one.user_code for one in part], width)
+            eligible = np.stack([self._could_be_shown(one) for one in part]) & policy.knows
+            chances = policy.chances(how, eligible, np.stack([one.items for one in part]))
+            found += [
+                Opinion(one, policy.version, row) for one, row in zip(part, chances, strict=True)
+            ]
+        return found
+
+    def _could_be_shown(self, shown: Shown) -> BoolArray:
+        """(n_items,) what was eligible in a decision."""
+        n = len(self._state.catalogue)
+        eligible = np.full(n, shown.candidates is None, dtype=np.bool_)
+        if shown.candidates is not None:
+            eligible[shown.candidates] = True
+        if shown.excluded is not None:
+            eligible[shown.excluded] = False
+        return eligible
+
     def _policy_of(self, request: Request) -> Policy:
         canary, active = self._state.canary, self._state.active
         assert active is not None
@@ -85,7 +113,7 @@ class Decider:
         return active
 
     def _exploration(
-        self, policy: Policy, requests: Sequence[Request], codes: Sequence[int], width: int
+        self, policy: Policy, requests: Sequence[Request | Shown], codes: Sequence[int], width: int
     ) -> Exploration:
         people = self._state.people
         return policy.exploration(

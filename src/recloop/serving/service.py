@@ -202,6 +202,18 @@ class Service:
 
         unit.done.add_done_callback(done)
         self.ledger.put(unit)
+        if self.state.shadow is not None:  # not before the answer is on its way
+            self._loop.call_soon(self._ask_shadow, unit.decisions)
+
+    def _ask_shadow(self, shown: list[Shown]) -> None:
+        """Write what the shadow thinks of decisions that others made."""
+        if self.state.shadow is None or self.is_closing:
+            return
+        unit = Unit(self._loop.create_future())
+        unit.opinions = self._decider.opinions(self.state.shadow, shown)
+        if unit.opinions:
+            unit.done.add_done_callback(lambda result: result.exception())
+            self.ledger.put(unit)
 
     # Hearing
 
@@ -328,8 +340,6 @@ class Service:
             for answer, reward in zip(answers, unit.rewards, strict=True):
                 self.count(f"reward.{answer.result}")
                 self.count(f"reward_kind.{reward.kind}")
-            for row in stored:
-                self.watch.rewards.see(unit.rewards[row].value)
             self._guard(len(stored))
 
     def _guard(self, n: int) -> None:
@@ -373,10 +383,12 @@ class Service:
         n = 0
         while True:
             first = self._cursor
-            looked, due = await self.ask(
+            found = await self.ask(
                 lambda log, first=first: due_for_default(log, first, before, SETTLED_AT_ONCE)
             )
-            due += await self._prepared_and_due(before)
+            for total in found.totals:
+                self.watch.rewards.see(total)
+            due = found.open + await self._prepared_and_due(before)
             rewards = [
                 Reward(
                     shown.id,
@@ -393,8 +405,8 @@ class Service:
             for start in range(0, len(rewards), 500):
                 await self.feedback(rewards[start : start + 500])
             n += len(rewards)
-            self._cursor = max(self._cursor, looked + 1)
-            if len(due) < SETTLED_AT_ONCE:
+            self._cursor = max(self._cursor, found.looked + 1)
+            if len(found.open) < SETTLED_AT_ONCE:
                 return n
 
     async def _prepared_and_due(self, before: float) -> list[tuple[Shown, list[int]]]:
