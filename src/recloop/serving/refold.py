@@ -93,7 +93,8 @@ def due_for_default(log: DecisionLog, first: int, decided_before: float, limit: 
     """Decisions from `first` on that were made before that time; prepared ones are passed over."""
     found = Due(first - 1, [], [])
     for batch in log.decisions(first, chunk=limit):
-        assert batch.seqs is not None and batch.rewards is not None
+        assert batch.seqs is not None
+        assert batch.rewards is not None
         for row in range(len(batch)):
             if batch.timestamps[row] > decided_before or len(found.open) >= limit:
                 return found
