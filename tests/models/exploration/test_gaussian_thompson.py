@@ -98,6 +98,7 @@ def _by_many_panels(means, deviations):
     nodes, weights = np.polynomial.legendre.leggauss(24)
     steps = np.geomspace(0.25, 38.0, 24)
     steps = np.concatenate([-steps, [0.0], steps])
+    means = means - means[np.argmax(means - 9 * deviations)]  # z is small where it must be exact
     low, high = (means - 9 * deviations).max(), (means + 9 * deviations).max()
     cuts = (means[:, None] + deviations[:, None] * steps).ravel()
     ends = np.unique([low, high, *cuts[(cuts > low) & (cuts < high)]])

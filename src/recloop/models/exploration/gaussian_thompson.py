@@ -34,7 +34,7 @@ from recloop.utils.kernels import kernel, sum_kernel
 _LOWEST, _HIGHEST, _KNOTS_PER_UNIT = -40.0, 8.5, 64
 _FIRST_SPACING = 0.75
 _NEGLIGIBLE = -36.0
-_TOLERANCE, _SMOOTH_TOLERANCE = 1e-10, 1e-6
+_TOLERANCE, _SMOOTH_TOLERANCE = 1e-11, 1e-6
 _EDGE = (26.0, 34.0)
 _ROOT_2_PI = float(np.sqrt(2.0 * np.pi))
 _NORMALS_AT_ONCE = 1 << 21
@@ -245,12 +245,16 @@ def _chance_of_best(mean, sigma, mu, inverse, table):
 
 @kernel
 def _mode(mean, sigma, mu, inverse, table):
-    """Where the integrand is highest, and its width there; Newton's steps come from the left."""
+    """Where the integrand is highest, and its width there; Newton's steps come from the left.
+
+    Right of the walls it falls by the density of the item alone: a slope is small beside that one,
+    not beside the bend, which may be that of a wall passed already.
+    """
     z = mean
     while True:
         slope, bend = _slope_and_bend(z, mean, sigma, mu, inverse, table)
         z += slope / bend
-        if abs(slope) < 1e-2 * np.sqrt(bend):
+        if abs(slope) * sigma < 1e-2 * max(1.0, (z - mean) / sigma):
             return z, 1.0 / np.sqrt(bend)
 
 
