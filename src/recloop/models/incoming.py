@@ -75,23 +75,21 @@ def answer(
     """The step of one answer, every code and number in range; a click may be True or False."""
     if isinstance(reward, (bool, np.bool_)):
         reward = float(reward)
-    wide = {"contexts": ("context", context), "next_contexts": ("next_context", next_context)}
-    step = Transitions(
+    codes = None if next_item is None else check_codes(owner, "next_item", [next_item], n_items)
+    worth = None if discount is None else check_finite(owner, "discount", [discount])
+    if worth is not None:
+        check_within(owner, "discount", worth, 0.0, 1.0)
+    return Transitions(
         users=check_codes(owner, "user_id", [user_id], n_users),
         items=check_codes(owner, "item_id", [item_id], n_items),
         rewards=np.array([check_real(owner, "reward", reward)]),
-        discounts=None if discount is None else as_numbers(owner, "discount", [discount]),
-        next_items=None
-        if next_item is None
-        else check_codes(owner, "next_item", [next_item], n_items),
-        **{
-            column: None if values is None else as_numbers(owner, name, values)[None]
-            for column, (name, values) in wide.items()
-        },
+        discounts=worth,
+        next_items=codes,
+        contexts=None if context is None else as_numbers(owner, "context", context)[None],
+        next_contexts=None
+        if next_context is None
+        else as_numbers(owner, "next_context", next_context)[None],
     )
-    if step.discounts is not None:
-        check_within(owner, "discount", check_finite(owner, "discount", step.discounts), 0.0, 1.0)
-    return step
 
 
 def checked_log(owner: str, log: Interactions, n_users: int, n_items: int) -> Interactions:
