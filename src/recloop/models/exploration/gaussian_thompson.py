@@ -214,7 +214,7 @@ def _chance_of_best(mean, sigma, mu, inverse, table):
     right = _right_width(mode, width, top, mean, sigma, mu, inverse, table)
     at_edge = np.log(left / right)
     tolerance = _TOLERANCE
-    if left > 0.05 * width:  # no wall: equal steps
+    if left > 0.03 * width:  # no wall: equal steps
         if steepest * width < 1.0:  # half the step then squares the relative error
             tolerance = _SMOOTH_TOLERANCE
         edge, left, right, at_edge = mode, width, width, 0.0
