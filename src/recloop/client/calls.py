@@ -6,7 +6,6 @@ again after a pause that grows and is never the same, or that the service names.
 """
 
 import asyncio
-import random
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,7 +57,8 @@ class _Rules:
         grown = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0**attempt)
         asked = "" if answer is None else answer.headers.get("retry-after", "")
         least = min(float(asked), LONGEST_PAUSE_S) if asked.isdigit() else 0.0
-        return max(least, grown) * random.uniform(0.5, 1.0) if not least else least + grown * 0.1
+        share = uuid.uuid4().int / 2.0**128  # two clients never come back together
+        return least + 0.1 * grown * share if least else grown * (0.5 + 0.5 * share)
 
     @staticmethod
     def _value(answer: httpx.Response) -> Any:
