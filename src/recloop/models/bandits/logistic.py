@@ -22,7 +22,12 @@ from scipy.special import expit
 from recloop.models import packed
 from recloop.models.bandits import arms as arm_equations
 from recloop.models.bandits.arms import Arms
-from recloop.models.bandits.base import AbstractContextBandit, check_rewards, row_weights, share_bounds
+from recloop.models.bandits.base import (
+    AbstractContextBandit,
+    check_rewards,
+    row_weights,
+    share_bounds,
+)
 from recloop.models.base import learned
 from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
