@@ -112,8 +112,10 @@ def recovered(
     remark: Callable[[str], None] = _logger.warning,
     *,
     use_snapshots: bool = True,
+    last: int | None = None,
 ) -> ServiceState:
-    """The state after the last record: newest whole snapshot, and what came after it."""
+    """The state after record `last` (None: the last one): newest whole snapshot, and what came
+    after it."""
     beginning = next(iter(log.controls()), None)
     about = {} if beginning is None else json.loads(beginning.details or "{}")
     if about.get("what") != "log":
@@ -129,7 +131,7 @@ def recovered(
     if use_snapshots:
         folder = Path(settings.data_dir) / "snapshots"
         state = snapshots.newest(folder, log, state, registry.load, load_model, remark) or state
-    return refold(log, state)
+    return refold(log, state, last=last)
 
 
 def _begin(

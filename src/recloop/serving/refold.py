@@ -17,7 +17,7 @@ AT_ONCE = 512  # rewards that are learned at once
 
 def refold(log: DecisionLog, state: ServiceState, *, last: int | None = None) -> ServiceState:
     """`state` after all records with a seq above its own, up to `last`."""
-    end_of_log = log.last_seq if last is None else last
+    end_of_log = log.last_seq if last is None else min(last, log.last_seq)
     first = state.seq + 1
     while first <= end_of_log:
         end = min(end_of_log, first + WINDOW - 1)

@@ -40,7 +40,7 @@ from recloop.utils.files import (
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
 ID = re.compile(r"^[^\x00-\x1f\x7f]{1,4096}\Z")
 MATRICES = {"evidence", "inverse", "shared_evidence", "shared_inverse"}
-MAY_BE_EMPTY = {"table_values"}
+MAY_BE_EMPTY = {"table_values", "table_heads"}
 MODEL, IDS = "model.npz", "ids.json"
 
 

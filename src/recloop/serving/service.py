@@ -106,11 +106,15 @@ class Service:
         self.ledger.start()
         self._tasks = [self._loop.create_task(self._settle_for_ever())]
 
+    def stop_settling(self) -> None:
+        """Give no default rewards by itself any more; `settle` does it when asked."""
+        for task in self._tasks:
+            task.cancel()
+
     async def close(self) -> None:
         """Finish what came in, write a snapshot, let go of the log."""
         self.is_closing = True
-        for task in self._tasks:
-            task.cancel()
+        self.stop_settling()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._decide()
         self._pass_on_rewards()
