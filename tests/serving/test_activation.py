@@ -1,6 +1,7 @@
 """Lists that are prepared and shown later, or never."""
 
 import asyncio
+from contextlib import suppress
 
 from recloop.decisions import open_log
 from recloop.serving.service import config_control
@@ -142,10 +143,8 @@ def test_a_crash_between_two_units_of_defaults_loses_none(tmp_path):
             await visits.ask(f"u{n % 6}", k)
         service_module_limit(2 * k)
         stop_after(service, 2)
-        try:
+        with suppress(ConnectionAbortedError):
             await service.settle(visits.now + WAIT)
-        except ConnectionAbortedError:
-            pass
 
     async def after(service, visits):
         given = sum(1 for batch in service.log.rewards() for _ in range(len(batch)))

@@ -155,11 +155,13 @@ class Policy:
         return how.propensities(self._own_eligible(eligible), self.own_items(slates))
 
     def _own_histories(self, histories: IntArray) -> IntArray:
-        own = self.own_items(histories[:, : self.model.history_length])
+        """(B, history_length) of the model's codes; what it does not know falls out."""
+        length = self.model.history_length
         if self._own is None:
-            return own
-        order = np.argsort(own < 0, axis=1, kind="stable")  # what it does not know falls out
-        return np.take_along_axis(own, order, axis=1)
+            return histories[:, :length]
+        own = self.own_items(histories)
+        order = np.argsort(own < 0, axis=1, kind="stable")
+        return np.take_along_axis(own, order, axis=1)[:, :length]
 
     # Learning
 
