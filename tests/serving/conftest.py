@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from decisions.conftest import postgres  # noqa: F401 (a fixture)
 from recloop.decisions import DecisionLog
 from recloop.serving import ledger
 

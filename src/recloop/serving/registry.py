@@ -53,6 +53,7 @@ class Registry:
     def __init__(self, folder: str | Path, *, plug_ins: Collection[str] = ()) -> None:
         self.folder = make_folder(folder)
         self._plug_ins = frozenset(plug_ins)
+        self._ready: dict[tuple[str, str], Policy] = {}
 
     def add(
         self,
@@ -86,18 +87,25 @@ class Registry:
     def versions(self) -> list[str]:
         """All that are registered, by name."""
         return sorted(
-            one.name for one in self.folder.iterdir() if one.is_dir() and NAME.match(one.name)
+            one.name for one in self.folder.iterdir() if one.is_dir() and NAME.fullmatch(one.name)
         )
 
     def digest(self, version: str) -> str:
         """The sha256 of a registered model's manifest."""
         return sha256_of(self._place(version) / MANIFEST)
 
+    def make_ready(self, version: str, sha256: str) -> None:
+        """Load a model before a record says that it is served: that one must not fail then."""
+        self._ready[version, sha256] = self.load(version, sha256)
+
     def load(self, version: str, sha256: str | None = None) -> Policy:
         """A registered model as a policy, after every byte, shape and number was checked.
 
         sha256: of its manifest, where the log says which one it was. DamagedFile otherwise.
         """
+        ready = self._ready.pop((version, sha256 or ""), None)
+        if ready is not None:
+            return ready
         folder = self._place(version)
         for name in (MANIFEST, MODEL, IDS):
             if (folder / name).is_symlink():
@@ -160,7 +168,7 @@ class Registry:
 
 def checked_name(name: str) -> str:
     """`name` if it can name a folder and nothing else."""
-    if not isinstance(name, str) or not NAME.match(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InvalidParameter(
             f"model name: must be 1 to 100 letters, digits, '.', '_' or '-', the first a letter or "
             f"digit, got {name!r}."

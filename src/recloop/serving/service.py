@@ -17,6 +17,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -283,8 +284,14 @@ class Service:
     # Changing
 
     async def control(self, control: Control) -> Control:
-        """Write a control and apply it; it is in force when this returns."""
+        """Write a control and apply it; it is in force when this returns.
+
+        A model that it names is loaded before; where that fails, nothing is written.
+        """
         self._let_in(1)
+        if control.kind in ("swap", "publish"):
+            load = partial(self.registry.make_ready, control.file, control.sha256)
+            await self._loop.run_in_executor(None, load)
         unit = Unit(self._loop.create_future(), controls=[control], activated=[None])
         self.ledger.put(unit)
         await unit.done
