@@ -82,6 +82,14 @@ class PostgresServer:
             connection.exec_driver_sql("DROP SCHEMA IF EXISTS recloop CASCADE")
         return self.address(name)
 
+    def break_connections(self, address: str) -> None:
+        """End every session of a database, as a server does that is started again."""
+        name = sa.make_url(address).database
+        with self._admin.connect() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+            )
+
     def stop(self) -> None:
         self._admin.dispose()
         self._process.send_signal(signal.SIGINT)  # ends sessions, then the server

@@ -167,6 +167,12 @@ class DecisionLog:
             for one in decision_ids:
                 self._database.execute("UPDATE decision SET activated = 1 WHERE id = ?", (one,))
 
+    def probe(self) -> None:
+        """Write a row and take it back, to see whether the disk takes it; else LogUnavailable."""
+        with self.transaction():
+            self._count("probe", 1)
+            self._database.execute("DELETE FROM tally WHERE what = ?", ("probe",))
+
     def codes(self, kind: str, ids: Sequence[str], *, as_given: bool = False) -> IntArray:
         """The codes of ids of users or items ("user", "item"); new ones get the next codes.
 
@@ -226,6 +232,14 @@ class DecisionLog:
         """The place of the newest record, 0 in an empty log."""
         found = self._database.select("SELECT n FROM tally WHERE what = ?", (schema.NEXT_SEQ,))
         return int(found[0][0]) - 1
+
+    def name_at(self, seq: int) -> str | None:
+        """The id or key of the record at a place; None where there is none."""
+        for table, column in (("decision", "id"), ("reward", "key"), ("control", "id")):
+            found = self._database.select(f"SELECT {column} FROM {table} WHERE seq = ?", (seq,))
+            if found:
+                return str(found[0][0])
+        return None
 
     def counts(self) -> dict[str, int]:
         """What became of all records ever sent: "reward.duplicate": 3, ...; see `RESULTS`."""

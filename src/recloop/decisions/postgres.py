@@ -17,6 +17,7 @@ except ImportError as error:
     ) from error
 
 SCHEMA = "recloop"
+_HELD = schema.APPLICATION_ID + 1  # the advisory lock of a process that serves the log
 
 
 class PostgresDatabase:
@@ -37,9 +38,10 @@ class PostgresDatabase:
                 f"{self.place}: its driver is not installed ({error}): pip install "
                 "'recloop[postgres]'."
             ) from error
+        sa.event.listen(self._engine, "connect", self._begin_session)
+        self._writes = self._holds = False
         with self._translated():
             self._connection = self._engine.connect()
-        self._writes = False
         try:
             with self._translated():
                 self._set_up(create)
@@ -47,10 +49,19 @@ class PostgresDatabase:
             self._connection.close()
             raise
 
+    def _begin_session(self, connection: Any, _: Any) -> None:
+        """What holds for a session; also for one that takes the place of one that broke."""
+        with connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit = on")
+            cursor.execute(f"SET search_path = {SCHEMA}")
+            if self._holds:
+                cursor.execute("SELECT pg_try_advisory_lock(%s)", (_HELD,))
+                if not cursor.fetchone()[0]:
+                    connection.rollback()
+                    raise self._is_held()
+        connection.commit()
+
     def _set_up(self, create: bool) -> None:
-        self._run("SET synchronous_commit = on")
-        self._run(f"SET search_path = {SCHEMA}")
-        self._connection.commit()
         if self._version() == schema.VERSION:
             return
         self._run("SELECT pg_advisory_xact_lock(%s)", (schema.APPLICATION_ID,))
@@ -109,10 +120,13 @@ class PostgresDatabase:
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
-        with self._translated():
-            yield
+        try:
+            with self._translated():
+                yield
+        finally:
             if not self._writes:
-                self._connection.rollback()
+                with self._translated():
+                    self._connection.rollback()
 
     def select(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._reading():
@@ -145,11 +159,17 @@ class PostgresDatabase:
         return int(self.select(f"{total}'{SCHEMA}'::regnamespace AND relkind = 'r'")[0][0] or 0)
 
     def hold(self) -> None:
-        if not self.select("SELECT pg_try_advisory_lock(?)", (schema.APPLICATION_ID + 1,))[0][0]:
-            raise LogUnavailable(
-                f"{self.place}: another process serves this log already. Stop that one, or give "
-                "this one a database of its own."
-            )
+        if self._holds:
+            return
+        if not self.select("SELECT pg_try_advisory_lock(?)", (_HELD,))[0][0]:
+            raise self._is_held()
+        self._holds = True
+
+    def _is_held(self) -> LogUnavailable:
+        return LogUnavailable(
+            f"{self.place}: another process serves this log already. Stop that one, or give this "
+            "one a database of its own."
+        )
 
     def close(self) -> None:
         self._connection.close()

@@ -72,6 +72,15 @@ class AbstractRecommender(ABC):
     corrects: ClassVar[bool] = False
     """Whether `correct_batch` can mend a reward that was learned already."""
 
+    learns_row_by_row: ClassVar[bool] = False
+    """Whether it makes a difference how rows are cut into batches; who folds a log then passes them
+    one by one."""
+
+    @property
+    def reward_bounds(self) -> tuple[float, float]:
+        """The least and the largest reward that can be learned."""
+        return -np.inf, np.inf
+
     @property
     def learns_next_action(self) -> bool:
         """Whether a step can be learned only when the action that follows it is known."""

@@ -76,11 +76,16 @@ class ContextualBanditRecommender(AbstractRecommender):
     near_counts: FloatArray = learned("?")
 
     type_name = "contextual_bandit"
+    learns_row_by_row = True
 
     @property
     def history_length(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         """How many recent items `history` must hold: none for "disjoint"."""
         return self.n_recent if self.layout == "shared" else 0
+
+    def depends_on_user(self, *, with_context: bool) -> bool:
+        """By a code where no context is passed, and by the features of "shared" always."""
+        return self.layout == "shared" or not with_context
 
     @property
     def n_arms(self) -> int:

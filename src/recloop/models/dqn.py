@@ -124,6 +124,7 @@ class DQNRecommender(AbstractRecommender):
     updates_per_batch: float = 1.0
 
     type_name = "dqn"
+    learns_row_by_row = True
 
     @property
     def draws(self) -> bool:

@@ -62,7 +62,7 @@ async def models(serving: "Serving", request: HttpRequest, _: None) -> messages.
     rows = []
     for version in known:
         role, policy, share = roles.get(version, ("", None, None))
-        learns = policy is not None and policy.learns
+        learns = policy is not None and state.is_learning(policy)
         rows.append(messages.KnownModel(version, role, learns, share))
     return messages.Models(rows, state.active.version, bool(state.previous))
 

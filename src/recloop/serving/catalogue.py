@@ -29,6 +29,7 @@ class Catalogue:
         self.codes: dict[str, int] = {}
         self.hidden: BoolArray = np.zeros(0, dtype=np.bool_)
         self.version = 0
+        self.sizes: dict[int, int] = {}  # how many items each version had
         self.add(items)
 
     def __len__(self) -> int:
@@ -101,6 +102,7 @@ class Catalogue:
             "items": [[i.id, i.title, i.category, i.features] for i in self.items],
             "hidden": np.flatnonzero(self.hidden).tolist(),
             "version": self.version,
+            "sizes": list(self.sizes.items()),
         }
 
     @classmethod
@@ -109,4 +111,5 @@ class Catalogue:
         catalogue = cls(Item(*row) for row in found["items"])
         catalogue.hidden[found["hidden"]] = True
         catalogue.version = int(found["version"])
+        catalogue.sizes = {int(version): int(size) for version, size in found["sizes"]}
         return catalogue

@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Sequence
-from hashlib import sha256
 
 import numpy as np
 
@@ -11,10 +10,8 @@ from recloop.errors import InvalidParameter, MissingData
 from recloop.serving.deciding import Request
 from recloop.serving.messages import FeedbackEvent, FeedbackRequest, RecommendRequest
 from recloop.serving.records import Reward
-from recloop.serving.service import Service, new_decision_id
+from recloop.serving.service import Service, key_of, new_decision_id
 from recloop.types import FloatArray, IntArray
-
-LONGEST_KEY = 128  # of the decision log
 
 
 def checked_request(service: Service, asked: RecommendRequest) -> Request:
@@ -45,6 +42,7 @@ def checked_request(service: Service, asked: RecommendRequest) -> Request:
         seen=asked.seen,
         activated=not asked.defer_activation,
         timestamp=time.time(),
+        is_named=asked.request_id is not None,
     )
 
 
@@ -159,8 +157,5 @@ def checked_rewards(service: Service, events: Sequence[FeedbackEvent]) -> list[R
 
 
 def _key(one: FeedbackEvent, event: str, value: float) -> str:
-    """The key of an event that brings none: once for each decision, item and event."""
-    key = f"{one.decision_id}/{one.item}/{event}"
-    if one.kind == "correction":
-        key += f"/correction/{value!r}"
-    return key if len(key) <= LONGEST_KEY else sha256(key.encode()).hexdigest()
+    what = f"{event}/correction/{value!r}" if one.kind == "correction" else event
+    return key_of(one.decision_id, one.item, what)

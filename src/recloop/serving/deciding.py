@@ -39,6 +39,7 @@ class Request:
     seen: str | None = None
     activated: bool = True
     timestamp: float = field(default_factory=time.time)
+    is_named: bool = False  # whether the one who asks gave the id
 
 
 class Decider:
@@ -63,18 +64,14 @@ class Decider:
                 policy.needs_user(width) and request.user not in policy.users
             )
             groups.setdefault((id(policy), width, knows), []).append(row)
+        open_to = self._eligible(requests, user_codes)
         for (_, width, knows), rows in groups.items():
             policy = policies[rows[0]]
-            part = [requests[row] for row in rows]
-            codes = [user_codes[row] for row in rows]
-            eligible = self._eligible(part, codes)
-            if knows:
-                eligible &= policy.knows
-                how = self._exploration(policy, part, codes, width)
-            else:
-                how = self._by_popularity(len(part))
-            made = self._draw(policy if knows else None, policy, how, eligible, part)
-            found.update(zip(rows, made, strict=True))
+            known = open_to & policy.knows
+            served = [row for row in rows if knows and (known[row].any() or not open_to[row].any())]
+            others = [row for row in rows if row not in served]
+            self._decide_group(found, served, requests, user_codes, policy, known, width)
+            self._decide_group(found, others, requests, user_codes, None, open_to, width)
         return [found[row] for row in range(len(requests))]
 
     def opinions(self, policy: Policy, shown: Sequence[Shown]) -> list[Opinion]:
@@ -104,6 +101,29 @@ class Decider:
         if shown.excluded is not None:
             eligible[shown.excluded] = False
         return eligible
+
+    def _decide_group(
+        self,
+        found: dict[int, Shown],
+        rows: list[int],
+        requests: Sequence[Request],
+        user_codes: Sequence[int],
+        policy: Policy | None,
+        eligible: BoolArray,
+        width: int,
+    ) -> None:
+        """Decide for the requests `rows`, of one policy and one width of contexts.
+
+        policy: None chooses by popularity. eligible (n requests, n_items).
+        """
+        if not rows:
+            return
+        part = [requests[row] for row in rows]
+        if policy is None:
+            how = self._by_popularity(len(part))
+        else:
+            how = self._exploration(policy, part, [user_codes[row] for row in rows], width)
+        found.update(zip(rows, self._draw(policy, how, eligible[rows], part), strict=True))
 
     def _policy_of(self, request: Request) -> Policy:
         canary, active = self._state.canary, self._state.active
@@ -162,7 +182,6 @@ class Decider:
     def _draw(
         self,
         policy: Policy | None,
-        named: Policy,
         how: Exploration,
         eligible: BoolArray,
         requests: Sequence[Request],
@@ -191,8 +210,8 @@ class Decider:
                     propensities=odds[row, :n],
                     scores=scores[row, :n],
                     explored=explored[row, :n],
-                    policy=FALLBACK if policy is None else named.name,
-                    version="" if policy is None else named.version,
+                    policy=FALLBACK if policy is None else policy.name,
+                    version="" if policy is None else policy.version,
                     catalogue=version,
                     n_eligible=int(n_eligible[row]),
                     context=request.context,

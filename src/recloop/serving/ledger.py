@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from recloop.decisions import Control, DecisionLog, open_log
-from recloop.errors import InvalidData, LogUnavailable, RecloopError
-from recloop.serving.records import Answer, Opinion, Reward, Shown
-from recloop.serving.state import ServiceState
+from recloop.errors import InvalidData, LogUnavailable
+from recloop.serving.records import Answer, Opinion, Reward, Shown, activation_id
+from recloop.serving.settings import LearningRules
 from recloop.serving.stored import context_names, find_shown, logged, logged_rewards
 
 MOST_IN_A_COMMIT = 512
@@ -36,6 +36,8 @@ class Unit:
     activated: list[Shown | None] = field(default_factory=list)  # by each control, or None
     opinions: list[Opinion] = field(default_factory=list)
     ask: Callable[[DecisionLog], Any] | None = None  # a question to the log instead
+    probes: bool = False  # the question writes, to see whether that can be done
+    at_hand: list[Shown | None] | None = None  # `decided` as it was handed over
     # What became of it
     answers: list[Answer] = field(default_factory=list)
     repeated: dict[int, Shown] = field(default_factory=dict)  # decisions stored before, by place
@@ -54,13 +56,13 @@ class Ledger:
     def __init__(
         self,
         log: DecisionLog,
-        state: ServiceState,
+        rules: Callable[[], LearningRules],
         names: tuple[str, ...],
         deliver: Callable[[list[Unit]], None],
         call_soon: Callable[..., Any],
     ) -> None:
         self._log = log
-        self._state = state
+        self._rules = rules
         self._names = names
         self._deliver = deliver
         self._call_soon = call_soon
@@ -120,16 +122,14 @@ class Ledger:
     def _commit(self, units: list[Unit]) -> BaseException | None:
         began = time.perf_counter()
         for unit in units:
-            unit.answers, unit.repeated, unit.found = [], {}, None
-            if unit.rewards:
-                unit.controls, unit.activated = [], []
+            _as_handed_over(unit)
         try:
-            if all(unit.ask is not None for unit in units):
+            if all(unit.ask is not None and not unit.probes for unit in units):
                 self._fill(units)
                 return None
             with self._log.transaction():
                 self._fill(units)
-        except (RecloopError, ValueError, TypeError) as error:
+        except Exception as error:  # whatever it is, the thread lives on
             if isinstance(error, LogUnavailable):
                 self.failed_at = time.monotonic()
             return error
@@ -191,7 +191,7 @@ class Ledger:
             if result == "stored":
                 one.user_code, one.seq = code, seq
             else:  # asked before under this id: what was answered then stands
-                stored = find_shown(self._log, one.id, 1 << 62, self._state)
+                stored = find_shown(self._log, one.id)
                 if stored is None:
                     raise InvalidData(f"decision '{one.id}' was refused as {result}.")
                 unit.repeated[row] = stored
@@ -207,8 +207,11 @@ class Ledger:
             self._log.append_opinions(seqs, version, [one.propensities for one in part])
 
     def _write_controls(self, unit: Unit) -> list[Answer]:
-        for control in unit.controls:
+        """Write the controls of a unit; one whose id is there already has no place of its own."""
+        for row, control in enumerate(unit.controls):
             details = json.loads(control.details or "{}")
+            if unit.activated[row] is None and "decision" in details:
+                unit.activated[row] = find_shown(self._log, details["decision"])
             if details.get("what") == "items":
                 self._name_items([row["id"] for row in details.get("add", [])])
             elif details.get("what") == "activated":
@@ -219,7 +222,7 @@ class Ledger:
         pairs = zip(appended.results.texts(), appended.seqs.tolist(), strict=True)
         answers = [Answer(*pair) for pair in pairs]
         unit.controls = [
-            control._replace(seq=answer.seq)
+            control._replace(seq=answer.seq if answer.result == "stored" else 0)
             for control, answer in zip(unit.controls, answers, strict=True)
         ]
         return answers
@@ -233,10 +236,10 @@ class Ledger:
         for row, reward in enumerate(unit.rewards):
             shown = unit.decided[row]
             if shown is None:
-                shown = find_shown(self._log, reward.decision, 1 << 62, self._state)
+                shown = find_shown(self._log, reward.decision)
             if shown is None or shown.activated or reward.kind == "default":
                 continue
-            name = f"activated/{shown.id}"
+            name = activation_id(shown.id)
             if reward.item in shown.items and name not in {one.id for one in unit.controls}:
                 unit.controls.append(activation(shown.id, reward.timestamp))
                 unit.activated.append(shown)
@@ -246,7 +249,7 @@ class Ledger:
             self._activate_what_was_seen(unit)
             if unit.controls:
                 self._write_controls(unit)
-        wait = self._state.rules.reward_wait_s
+        wait = self._rules().reward_wait_s
         appended = self._log.append_rewards(logged_rewards(unit.rewards), reward_wait_s=wait)
         results, seqs = appended.results.texts(), appended.seqs.tolist()
         unit.answers += [Answer(*pair) for pair in zip(results, seqs, strict=True)]
@@ -257,13 +260,24 @@ class Ledger:
         for row, result in enumerate(results):
             if result in ("stored", "late") and unit.decided[row] is None:
                 reward = unit.rewards[row]
-                unit.decided[row] = find_shown(self._log, reward.decision, reward.seq, self._state)
+                unit.decided[row] = find_shown(self._log, reward.decision, reward.seq)
 
 
 def activation(decision: str, timestamp: float) -> Control:
     """The record that a prepared decision was shown."""
     details = json.dumps({"what": "activated", "decision": decision})
-    return Control(f"activated/{decision}", timestamp, "config", details=details)
+    return Control(activation_id(decision), timestamp, "config", details=details)
+
+
+def _as_handed_over(unit: Unit) -> None:
+    """Forget what an attempt that was rolled back has found."""
+    unit.answers, unit.repeated, unit.found = [], {}, None
+    if unit.rewards:
+        unit.controls = []
+    unit.activated = [None] * len(unit.controls)
+    if unit.at_hand is None:
+        unit.at_hand = list(unit.decided)
+    unit.decided = list(unit.at_hand)
 
 
 def _decides_only(unit: Unit) -> bool:

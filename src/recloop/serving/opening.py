@@ -77,15 +77,32 @@ def _open(
     if log.last_seq == 0:
         _begin(settings, log, registry, first or named_model(settings))
     state = recovered(settings, log, registry, remark)
-    rules = settings.rules
-    if state.rules != rules:
-        _append(log, config_control("rules", rules=rules.model_dump()))
+    changes = []
+    if state.rules != settings.rules:
+        changes.append(config_control("rules", rules=settings.rules.model_dump()))
+    if state.learns != settings.learn:
+        changes.append(freeze_control(all=True, frozen=not settings.learn))
+    if changes:
+        with log.transaction():
+            log.append_controls(changes)
         refold(log, state)
     if state.active is None:
         raise InvalidData(f"{log.place}: no policy was ever activated; begin with an empty log.")
-    if not settings.learn:
-        state.active.learns = False
+    _say_what_is_clipped(settings, state, remark)
     return Service(settings, log, state, registry)
+
+
+def _say_what_is_clipped(
+    settings: ServingSettings, state: ServiceState, remark: Callable[[str], None]
+) -> None:
+    assert state.active is not None
+    low, high = state.active.model.reward_bounds
+    beyond = [event for event, value in settings.rewards.items() if not low <= value <= high]
+    if beyond:
+        remark(
+            f"rewards: policy '{state.active.name}' learns rewards between {low:g} and {high:g}; "
+            f"what is beyond counts as the nearest of them ({', '.join(beyond)})."
+        )
 
 
 def recovered(
@@ -95,8 +112,10 @@ def recovered(
     remark: Callable[[str], None] = _logger.warning,
     *,
     use_snapshots: bool = True,
+    last: int | None = None,
 ) -> ServiceState:
-    """The state after the last record: newest whole snapshot, and what came after it."""
+    """The state after record `last` (None: the last one): newest whole snapshot, and what came
+    after it."""
     beginning = next(iter(log.controls()), None)
     about = {} if beginning is None else json.loads(beginning.details or "{}")
     if about.get("what") != "log":
@@ -104,24 +123,15 @@ def recovered(
             f"{log.place}: was not begun by a service. Give the service a log of its own; train a "
             "model from this one, and serve that."
         )
-    keeps_shown = settings.lists.seen != "allowed"
-    load = registry.load
-    state = None
+    people = People(HISTORY, keeps_shown=settings.lists.seen != "allowed")
+    state = ServiceState(
+        Catalogue([]), people, registry.load, remembered=settings.remembered_decisions
+    )
+    state.log_id = str(about["id"])
     if use_snapshots:
-        state = snapshots.newest(
-            Path(settings.data_dir) / "snapshots",
-            str(about["id"]),
-            log.last_seq,
-            keeps_shown,
-            load,
-            load_model,
-            settings.remembered_decisions,
-            remark,
-        )
-    if state is None:
-        people = People(HISTORY, keeps_shown=keeps_shown)
-        state = ServiceState(Catalogue([]), people, load, remembered=settings.remembered_decisions)
-    return refold(log, state)
+        folder = Path(settings.data_dir) / "snapshots"
+        state = snapshots.newest(folder, log, state, registry.load, load_model, remark) or state
+    return refold(log, state, last=last)
 
 
 def _begin(
@@ -145,7 +155,7 @@ def _begin(
             log, config_control("items", add=[asdict(item) for item in first.items], likes=likes)
         )
         _append(log, config_control("rules", rules=settings.rules.model_dump()))
-        _append(log, swap_control(version, digest, name=first.name, learns=settings.learn))
+        _append(log, swap_control(version, digest, name=first.name))
 
 
 def _append(log: DecisionLog, control: Control) -> None:
@@ -160,6 +170,16 @@ def swap_control(version: str, sha256: str, **details: Any) -> Control:
         kind="swap",
         file=version,
         sha256=sha256,
+        details=json.dumps(details, sort_keys=True),
+    )
+
+
+def freeze_control(**details: Any) -> Control:
+    """A control that lets a policy, or all of them, learn no more, or again."""
+    return Control(
+        id=uuid.uuid4().hex,
+        timestamp=time.time(),
+        kind="freeze",
         details=json.dumps(details, sort_keys=True),
     )
 

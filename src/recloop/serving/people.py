@@ -6,6 +6,8 @@ import numpy as np
 
 from recloop.types import IntArray
 
+LAST = 1 << 62
+
 
 class People:
     """By the log's codes of users; a fold of the log like everything that is learned.
@@ -16,21 +18,20 @@ class People:
     def __init__(self, history_length: int, *, keeps_shown: bool) -> None:
         self.history_length = history_length
         self.keeps_shown = keeps_shown
-        self.likes: dict[int, list[int]] = {}  # newest first
+        self.likes: dict[int, list[tuple[int, int]]] = {}  # (item, seq), newest first
         self.shown: dict[int, dict[int, float]] = {}  # item -> when last
 
-    def history(self, user: int) -> IntArray:
-        """(history_length,) newest first, -1 padded."""
+    def history(self, user: int, before: int = LAST) -> IntArray:
+        """(history_length,) what was liked before a record of the log, newest first, -1 padded."""
         row = np.full(self.history_length, -1, dtype=np.int64)
-        likes = self.likes.get(user)
-        if likes:
-            row[: len(likes)] = likes
+        likes = [item for item, seq in self.likes.get(user, ()) if seq < before]
+        row[: len(likes)] = likes
         return row
 
-    def like(self, user: int, item: int) -> None:
-        """Put a liked item in front."""
+    def like(self, user: int, item: int, seq: int) -> None:
+        """Put an item in front that record `seq` says is liked."""
         if self.history_length:
-            self.likes[user] = [item, *self.likes.get(user, [])][: self.history_length]
+            self.likes[user] = [(item, seq), *self.likes.get(user, [])][: self.history_length]
 
     def show(self, user: int, items: Iterable[int], when: float) -> None:
         """Remember what was shown."""
@@ -50,10 +51,10 @@ class People:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays, sorted: same memory, same bytes."""
-        likes = [(u, i) for u in sorted(self.likes) for i in self.likes[u]]
+        likes = [(u, i, seq) for u in sorted(self.likes) for i, seq in self.likes[u]]
         shown = [(u, i) for u in sorted(self.shown) for i in sorted(self.shown[u])]
         return {
-            "likes": np.array(likes, dtype=np.int64).reshape(-1, 2),
+            "likes": np.array(likes, dtype=np.int64).reshape(-1, 3),
             "shown": np.array(shown, dtype=np.int64).reshape(-1, 2),
             "shown_when": np.array([self.shown[u][i] for u, i in shown], dtype=np.float64),
         }
@@ -61,8 +62,8 @@ class People:
     def take(self, arrays: dict[str, np.ndarray]) -> None:
         """Take back what `arrays` gave."""
         self.likes, self.shown = {}, {}
-        for user, item in arrays["likes"].tolist():
-            self.likes.setdefault(user, []).append(item)
+        for user, item, seq in arrays["likes"].tolist():
+            self.likes.setdefault(user, []).append((item, seq))
         whens = arrays["shown_when"].tolist()
         for (user, item), when in zip(arrays["shown"].tolist(), whens, strict=True):
             self.shown.setdefault(user, {})[item] = when

@@ -4,7 +4,8 @@ The service speaks the log's codes; a model keeps those it was trained with. Whe
 same catalogue in the same order, nothing is translated.
 """
 
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -72,6 +73,8 @@ class Policy:
         self.users = dict(users or {})
         self.waiting: dict[int, Transitions] = {}  # by the log's code of the person
         self.learns = learns and model.learns == "steps"
+        self.turns: list[int] = []  # of the log: from the first it learned, from the next not, ...
+        self.grown: dict[int, int] = {}  # by the log's code of an item: since when it has it
         self._own: IntArray | None = None  # the model's code of each item of the log, -1: none
         self._logs: IntArray | None = None  # the log's code of each item of the model, -1: none
         self.align(self.items)
@@ -152,19 +155,37 @@ class Policy:
         return how.propensities(self._own_eligible(eligible), self.own_items(slates))
 
     def _own_histories(self, histories: IntArray) -> IntArray:
-        own = self.own_items(histories[:, : self.model.history_length])
+        """(B, history_length) of the model's codes; what it does not know falls out."""
+        length = self.model.history_length
         if self._own is None:
-            return own
-        order = np.argsort(own < 0, axis=1, kind="stable")  # what it does not know falls out
-        return np.take_along_axis(own, order, axis=1)
+            return histories[:, :length]
+        own = self.own_items(histories)
+        order = np.argsort(own < 0, axis=1, kind="stable")
+        return np.take_along_axis(own, order, axis=1)[:, :length]
 
     # Learning
 
-    def learn(self, lessons: Lessons, user_ids: Sequence[str]) -> int:
-        """Learn what can be learned of `lessons`; how many of their rows were."""
+    def note_learning(self, seq: int, learning: bool) -> None:
+        """From record `seq` on it learns, or not."""
+        if learning != bool(len(self.turns) % 2):
+            self.turns.append(seq)
+
+    def value_taught(self, item: int, taught: Sequence[tuple[int, float]]) -> float:
+        """What this policy learned last of a slot, given when what was taught; NaN if nothing."""
+        since = self.grown.get(item, 0)
+        for seq, value in reversed(taught):
+            if seq > since and bisect_right(self.turns, seq) % 2:
+                return value
+        return np.nan
+
+    def learn(self, lessons: Lessons, user_ids: Sequence[str]) -> "Learned":
+        """Learn what can be learned of `lessons`; rewards beyond the model's bounds as the bound.
+
+        What a model refuses is left out, row by row: the log holds it, and must stay readable.
+        """
         width = 0 if lessons.contexts is None else lessons.contexts.shape[1]
         if not self.learns or not self.fits(width):
-            return 0
+            return Learned(0, 0)
         users = self.user_codes(user_ids)
         items = self.own_items(lessons.items)
         usable = items >= 0
@@ -174,33 +195,49 @@ class Policy:
         if again.any() and not self.model.corrects:
             usable &= ~again
         if not usable.any():
-            return 0
+            return Learned(0, 0)
         rows = np.flatnonzero(usable)
         users = np.maximum(users, 0)
         starts = np.flatnonzero(np.diff(again[rows], prepend=~again[rows[:1]]))
+        told = Learned(0, 0)
         for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
             part = rows[start:stop]
-            self._learn_rows(lessons.rows(part), users[part], items[part], bool(again[part[0]]))
-        return len(rows)
+            mends = bool(again[part[0]])
+            n = self._learn_rows(lessons.rows(part), users[part], items[part], mends)
+            told = Learned(told.rows + n * (not mends), told.corrections + n * mends)
+        return told
 
-    def _learn_rows(self, part: Lessons, users: IntArray, items: IntArray, again: bool) -> None:
+    def _learn_rows(self, part: Lessons, users: IntArray, items: IntArray, again: bool) -> int:
         model = self.model
         remembers = model.history_length > 0
+        rewards = np.clip(part.rewards, *model.reward_bounds)
         steps = Transitions(
             users=users,
             items=items,
-            rewards=part.rewards - part.taught if again else part.rewards,
+            rewards=rewards - np.clip(part.taught, *model.reward_bounds) if again else rewards,
             histories=self._own_histories(part.histories) if remembers else None,
             next_histories=self._own_histories(part.next_histories) if remembers else None,
             contexts=part.contexts,
             propensities=part.propensities,
         )
         if again:
-            model.correct_batch(steps)
-        elif model.learns_next_action:
+            return self._teach(model.correct_batch, steps)
+        if model.learns_next_action:
             self._learn_in_turn(steps, part.users.tolist())
-        else:
-            model.update_batch(steps)
+            return len(steps)
+        return self._teach(model.update_batch, steps)
+
+    def _teach(self, learn: Callable[[Transitions], None], steps: Transitions) -> int:
+        """How many of the rows were learned; one that is refused does not keep others out."""
+        if len(steps) == 1 or not self.model.learns_row_by_row:
+            try:
+                learn(steps)
+                return len(steps)
+            except InvalidParameter:
+                if len(steps) == 1:
+                    return 0
+        rows = range(len(steps))
+        return sum(self._teach(learn, steps.rows(slice(row, row + 1))) for row in rows)
 
     def _learn_in_turn(self, steps: Transitions, people: list[int]) -> None:
         """Each step waits until its person's next action is known."""
@@ -208,25 +245,42 @@ class Policy:
             step = steps.rows(slice(row, row + 1))
             before = self.waiting.get(person)
             if before is not None:
-                self.model.update_batch(
+                self._teach(
+                    self.model.update_batch,
                     replace(
                         before,
                         next_items=step.items,
                         next_histories=step.histories,
                         next_contexts=step.contexts,
-                    )
+                    ),
                 )
             self.waiting[person] = step
 
-    def add_items(self, ids: Sequence[str], features: FloatArray | None) -> None:
-        """Make room for new items; InvalidParameter where the model cannot."""
+    def add_items(
+        self, ids: Sequence[str], features: FloatArray | None, codes: Mapping[str, int], seq: int
+    ) -> None:
+        """Make room for those of `ids` that are new; features that do not fit are left aside.
+
+        codes: of the log's items. seq: of the record that says so.
+        """
         known = set(self.items)
         fresh = [row for row, one in enumerate(ids) if one not in known]
         if not fresh:
             return
         grow: Any = self.model.add_items
-        if features is not None and len(getattr(self.model, "prior_map", ())):
-            grow(len(fresh), features=features[fresh])
-        else:
+        try:
+            if features is None or not len(getattr(self.model, "prior_map", ())):
+                grow(len(fresh))
+            else:
+                grow(len(fresh), features=features[fresh])
+        except InvalidParameter:
             grow(len(fresh))
         self.items.extend(ids[row] for row in fresh)
+        self.grown.update((codes[ids[row]], seq) for row in fresh)
+
+
+class Learned(NamedTuple):
+    """How many rows were learned, and how many mended."""
+
+    rows: int
+    corrections: int

@@ -31,6 +31,8 @@ class Shown:
     user_code: int = -1  # of the log, once it is stored
     seq: int = 0
     earned: "dict[int, Earned] | None" = field(default=None, repr=False)  # by item
+    past: "list[Reward]" = field(default_factory=list, repr=False)  # of the log, not counted yet
+    pins: int = 0  # how many units under way hold it
 
 
 @dataclass(slots=True)
@@ -40,7 +42,7 @@ class Earned:
     default: float | None = None
     observed: dict[str, float] = field(default_factory=dict)
     corrected: dict[str, float] = field(default_factory=dict)
-    taught: float | None = None  # the value that was learned
+    taught: list[tuple[int, float]] = field(default_factory=list)  # at which seq which value was
 
     @property
     def value(self) -> float | None:
@@ -56,9 +58,9 @@ class Earned:
         """Count one more reward; the slot's value if that is to be learned now, else None."""
         self.add(reward.event, reward.kind, reward.value)
         value = self.value
-        if not in_time or value is None or value == self.taught:
+        if not in_time or value is None or (self.taught and value == self.taught[-1][1]):
             return None
-        self.taught = value
+        self.taught.append((reward.seq, value))
         return value
 
     def add(self, event: str, kind: str, value: float) -> None:
@@ -98,3 +100,8 @@ class Answer(NamedTuple):
 
     result: str
     seq: int
+
+
+def activation_id(decision: str) -> str:
+    """The id of the control that says that a prepared decision was shown."""
+    return f"activated/{decision}"

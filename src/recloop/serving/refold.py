@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recloop.decisions import DecisionLog
-from recloop.serving.records import Reward, Shown
+from recloop.serving.records import Reward, Shown, activation_id
 from recloop.serving.state import ServiceState
 from recloop.serving.stored import find_shown, rewards_of, shown_of, user_of
 from recloop.types import LoggedDecisions
@@ -17,7 +17,7 @@ AT_ONCE = 512  # rewards that are learned at once
 
 def refold(log: DecisionLog, state: ServiceState, *, last: int | None = None) -> ServiceState:
     """`state` after all records with a seq above its own, up to `last`."""
-    end_of_log = log.last_seq if last is None else last
+    end_of_log = log.last_seq if last is None else min(last, log.last_seq)
     first = state.seq + 1
     while first <= end_of_log:
         end = min(end_of_log, first + WINDOW - 1)
@@ -57,8 +57,10 @@ def _apply_window(log: DecisionLog, state: ServiceState, first: int, last: int) 
 
 def _records(log: DecisionLog, first: int, last: int) -> Iterator[tuple[int, str, Any]]:
     for batch in log.decisions(first, last, as_of=0):
+        later = _activated_later(log, batch)
         for row in range(len(batch)):
             shown = shown_of(batch, row, user_of(log, int(batch.users[row])))
+            shown.activated &= shown.id not in later
             yield shown.seq, "decision", shown
     for batch in log.rewards(first, last):
         for reward in rewards_of(batch):
@@ -67,18 +69,25 @@ def _records(log: DecisionLog, first: int, last: int) -> Iterator[tuple[int, str
         yield control.seq, "control", control
 
 
+def _activated_later(log: DecisionLog, batch: LoggedDecisions) -> set[str]:
+    """Those decisions whose activation is a record of its own: their row says it already."""
+    ids = [str(one) for one in batch.ids[batch.activated].tolist()]
+    names = {activation_id(one): one for one in ids}
+    return {names[row[0]] for row in log.database.look_up("control", ("id",), "id", names)}
+
+
 def _decision_of(log: DecisionLog, state: ServiceState, decision: str, before: int) -> Shown:
-    found = state.recent.get(decision) or find_shown(log, decision, before, state)
+    found = state.recent.get(decision) or find_shown(log, decision, before)
     assert found is not None, f"reward of decision '{decision}' that the log does not hold"
-    state.remember(found)  # one object for each decision, or rewards in between would be lost
     return found
 
 
 def eligible_of(shown: Shown, state: ServiceState) -> int:
-    """How many items could have been shown."""
+    """How many items could have been shown, of the catalogue as it was then."""
     if shown.candidates is not None:
         return len(shown.candidates)
-    return len(state.catalogue) - (0 if shown.excluded is None else len(shown.excluded))
+    n_items = state.catalogue.sizes.get(int(shown.catalogue), len(state.catalogue))
+    return n_items - (0 if shown.excluded is None else len(shown.excluded))
 
 
 class Due(NamedTuple):

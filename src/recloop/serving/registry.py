@@ -7,10 +7,12 @@
 Nothing in a file is ever run: arrays without pickle, types from the table of models alone.
 """
 
+import contextlib
 import hashlib
 import json
 import re
 import shutil
+import uuid
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ import numpy as np
 from recloop.errors import DamagedFile, InvalidParameter, MissingData, RecloopError
 from recloop.models import MODELS
 from recloop.models.base import AbstractRecommender
-from recloop.models.packed import packed_size, smallest_eigenvalues
+from recloop.models.packed import packed_size, unpacked
 from recloop.models.registry import load_model
 from recloop.serving.policy import Policy
 from recloop.utils.files import (
@@ -30,11 +32,15 @@ from recloop.utils.files import (
     make_folder,
     read_json,
     sha256_of,
+    sync_folder,
     write_json,
     write_manifest,
 )
 
 NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+ID = re.compile(r"^[^\x00-\x1f\x7f]{1,4096}\Z")
+MATRICES = {"evidence", "inverse", "shared_evidence", "shared_inverse"}
+MAY_BE_EMPTY = {"table_values", "table_heads"}
 MODEL, IDS = "model.npz", "ids.json"
 
 
@@ -47,6 +53,7 @@ class Registry:
     def __init__(self, folder: str | Path, *, plug_ins: Collection[str] = ()) -> None:
         self.folder = make_folder(folder)
         self._plug_ins = frozenset(plug_ins)
+        self._ready: dict[tuple[str, str], Policy] = {}
 
     def add(
         self,
@@ -58,7 +65,7 @@ class Registry:
     ) -> tuple[str, str]:
         """Keep a model; its version and the sha256 of its manifest. The same one is kept once."""
         check_servable(model, items=items, users=users)
-        place = make_folder(self.folder / ".incoming")
+        place = make_folder(self.folder / f".incoming-{uuid.uuid4().hex}")
         try:
             model.save(place / MODEL)
             write_json(place / IDS, {"users": list(users), "items": list(items)})
@@ -67,7 +74,12 @@ class Registry:
             version = f"{checked_name(name or model.type_name)}-{digest[:12]}"
             target = self.folder / version
             if not target.exists():
-                place.rename(target)
+                sync_folder(place)
+                with contextlib.suppress(FileExistsError, OSError):  # another was quicker
+                    place.rename(target)
+                sync_folder(self.folder)
+            if self.digest(version) != digest:
+                raise DamagedFile(f"{target}: is there, and not as it was written. Remove it.")
             return version, digest
         finally:
             shutil.rmtree(place, ignore_errors=True)
@@ -75,19 +87,29 @@ class Registry:
     def versions(self) -> list[str]:
         """All that are registered, by name."""
         return sorted(
-            one.name for one in self.folder.iterdir() if one.is_dir() and NAME.match(one.name)
+            one.name for one in self.folder.iterdir() if one.is_dir() and NAME.fullmatch(one.name)
         )
 
     def digest(self, version: str) -> str:
         """The sha256 of a registered model's manifest."""
         return sha256_of(self._place(version) / MANIFEST)
 
+    def make_ready(self, version: str, sha256: str) -> None:
+        """Load a model before a record says that it is served: that one must not fail then."""
+        self._ready[version, sha256] = self.load(version, sha256)
+
     def load(self, version: str, sha256: str | None = None) -> Policy:
         """A registered model as a policy, after every byte, shape and number was checked.
 
         sha256: of its manifest, where the log says which one it was. DamagedFile otherwise.
         """
+        ready = self._ready.pop((version, sha256 or ""), None)
+        if ready is not None:
+            return ready
         folder = self._place(version)
+        for name in (MANIFEST, MODEL, IDS):
+            if (folder / name).is_symlink():
+                raise DamagedFile(f"{folder / name}: is a link; a registered model is a file.")
         if not (folder / MANIFEST).is_file():
             raise DamagedFile(f"{folder}: has no {MANIFEST}; what it holds cannot be trusted.")
         digest = sha256_of(folder / MANIFEST)
@@ -116,8 +138,6 @@ class Registry:
         return folder
 
     def _model(self, file: Path) -> AbstractRecommender:
-        if file.is_symlink():
-            raise DamagedFile(f"{file}: is a link; a registered model is a file.")
         header, arrays = load_arrays(file)
         kind = str(header.get("type"))
         if kind not in MODELS and kind not in self._plug_ins:
@@ -125,6 +145,7 @@ class Registry:
                 f"{file}: holds a '{kind}', which is no model of recloop. Name it under plug_ins "
                 "of the settings if it is yours."
             )
+        self._check_params(file, header.get("params"))
         try:
             model = load_model(file, kind)
             check_arrays(str(file), arrays, type(model)(**header["params"]).arrays())
@@ -134,10 +155,20 @@ class Registry:
         except Exception as error:  # whatever a header can say wrong
             raise DamagedFile(f"{file}: cannot be loaded as a '{kind}' ({error}).") from error
 
+    def _check_params(self, file: Path, params: Any) -> None:
+        """Raise where a parameter names code that would be imported, such as a network's class."""
+        named = params.values() if isinstance(params, dict) else ()
+        for one in named:
+            if isinstance(one, str) and ":" in one and one not in self._plug_ins:
+                raise DamagedFile(
+                    f"{file}: a parameter names code, '{one[:100]}'. Name it under plug_ins of the "
+                    "settings if it is yours."
+                )
+
 
 def checked_name(name: str) -> str:
     """`name` if it can name a folder and nothing else."""
-    if not isinstance(name, str) or not NAME.match(name):
+    if not isinstance(name, str) or not NAME.fullmatch(name):
         raise InvalidParameter(
             f"model name: must be 1 to 100 letters, digits, '.', '_' or '-', the first a letter or "
             f"digit, got {name!r}."
@@ -152,23 +183,31 @@ def _ids(file: Path) -> dict[str, list[str]]:
         texts = [one for one in ids if isinstance(one, str)] if isinstance(ids, list) else []
         if not isinstance(ids, list) or len(set(texts)) != len(ids):
             raise DamagedFile(f"{file}: must hold a list '{kind}' of distinct ids.")
+        if not all(ID.match(one) for one in texts):
+            raise DamagedFile(f"{file}: an id of '{kind}' is empty or holds control characters.")
     return found
 
 
 def check_arrays(place: str, arrays: dict[str, np.ndarray], expected: dict[str, Any]) -> None:
-    """Raise DamagedFile unless every array holds finite numbers of the kind that is `expected`."""
+    """Raise DamagedFile unless every array holds finite numbers of the kind that is `expected`.
+
+    Minus infinity is allowed where a fresh model has it: in places of a table that are empty.
+    """
     for name, array in arrays.items():
-        if array.dtype.kind not in "fiub":
+        wanted = expected.get(name)
+        kind = array.dtype if wanted is None else wanted.dtype
+        if array.dtype.kind not in "fiub" and array.dtype != kind:
             raise DamagedFile(f"{place}: array '{name}' holds {array.dtype}, not numbers.")
-        if array.dtype.kind != "f":
-            continue
-        wanted = expected[name].dtype if name in expected else array.dtype
-        if wanted.kind == "f" and array.dtype != wanted:
+        if array.dtype.kind != kind.kind or (kind.kind == "f" and array.dtype != kind):
             raise DamagedFile(
-                f"{place}: array '{name}' holds {array.dtype}, the model learns in {wanted}."
+                f"{place}: array '{name}' holds {array.dtype}, the model learns in {kind}."
             )
-        if np.isnan(array).any():
-            raise DamagedFile(f"{place}: array '{name}' holds NaN.")
+        for part in [array[field] for field in array.dtype.names or ()] or [array]:
+            if part.dtype.kind != "f":
+                continue
+            empty = np.isneginf(part) if name in MAY_BE_EMPTY else np.zeros(1, dtype=np.bool_)
+            if not (np.isfinite(part) | empty).all():
+                raise DamagedFile(f"{place}: array '{name}' holds NaN or an infinite number.")
 
 
 def check_servable(
@@ -184,28 +223,45 @@ def check_servable(
             f"model: has {model.n_users} users, its ids name {len(users)}. Give one for each."
         )
     arrays = model.arrays()
-    for name in ("evidence", "inverse"):
-        width = getattr(model, "context_dim", 0)
-        array = arrays.get(name)
-        if array is not None and width and array.shape[1:] == (packed_size(width),):
-            if not np.isfinite(array).all():
-                raise InvalidParameter(f"model: array '{name}' is not finite.")
-            lowest = smallest_eigenvalues(array, width)
-            if not (lowest > 0).all():
-                raise InvalidParameter(
-                    f"model: array '{name}' of item {int(np.argmin(lowest))} is not positive "
-                    "definite; no such state can be learned."
-                )
+    for name in MATRICES & arrays.keys():
+        matrices = _matrices(arrays[name], shared=name.startswith("shared"))
+        if matrices is None:
+            continue
+        if not np.isfinite(matrices).all():
+            raise InvalidParameter(f"model: array '{name}' is not finite.")
+        lowest = np.linalg.eigvalsh(matrices)[:, 0]
+        if not (lowest > 0).all():
+            raise InvalidParameter(
+                f"model: array '{name}' of item {int(np.argmin(lowest))} is not positive "
+                "definite; no such state can be learned."
+            )
+
+
+def _matrices(array: np.ndarray, *, shared: bool) -> np.ndarray | None:
+    """(n, d, d) of evidence or its inverse, packed or not; None where it is something else."""
+    if array.ndim == 2 and not shared:
+        width = int(np.sqrt(2 * array.shape[1]))
+        return unpacked(array, width) if packed_size(width) == array.shape[1] else None
+    full = array[None] if array.ndim == 2 else array
+    return full if full.ndim == 3 and full.shape[1] == full.shape[2] else None
 
 
 def fingerprint(policy: Policy) -> str:
-    """A sha256 of everything a policy has learned: equal for equal states, bit by bit."""
-    digest = hashlib.sha256(json.dumps(policy.model.counters(), sort_keys=True).encode())
-    for name, array in sorted(policy.model.arrays().items()):
-        digest.update(name.encode())
-        digest.update(str(array.dtype).encode())
-        digest.update(str(array.shape).encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
+    """A sha256 of everything a policy has learned: equal for equal states, bit by bit.
+
+    How far the last batch moved is no state, and differs by how rows were cut into batches.
+    """
+    counters = {key: one for key, one in policy.model.counters().items() if key != "last_change"}
+    digest = hashlib.sha256(json.dumps(counters, sort_keys=True).encode())
+    _digest_arrays(digest, policy.model.arrays())
     for person in sorted(policy.waiting):
-        digest.update(repr((person, policy.waiting[person])).encode())
+        digest.update(str(person).encode())
+        columns = vars(policy.waiting[person]).items()
+        _digest_arrays(digest, {name: one for name, one in columns if isinstance(one, np.ndarray)})
     return digest.hexdigest()
+
+
+def _digest_arrays(digest: Any, arrays: dict[str, np.ndarray]) -> None:
+    for name, array in sorted(arrays.items()):
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())

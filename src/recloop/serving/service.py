@@ -9,6 +9,7 @@ lock and without a copy of the model. An answer is given when its record is on t
 """
 
 import asyncio
+import hashlib
 import json
 import logging
 import time
@@ -16,6 +17,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from recloop.serving.ledger import Ledger, Unit, activation
 from recloop.serving.records import Answer, Reward, Shown
 from recloop.serving.refold import due_for_default, eligible_of
 from recloop.serving.registry import Registry
-from recloop.serving.settings import ServingSettings
+from recloop.serving.settings import LearningRules, ServingSettings
 from recloop.serving.state import ServiceState
 from recloop.serving.stored import find_shown
 from recloop.utils.seeding import stream
@@ -39,8 +41,12 @@ REWARDS_PER_TURN = 64  # rewards that are learned before the loop turns to other
 SETTLE_EVERY_S = 0.5
 SETTLED_AT_ONCE = 200
 GUARD_EVERY = 50  # rewards between two looks at a canary
-
+TURNS_OF_REST = 3  # of the loop: what failed with others may be tried again by itself
+MOST_DEFAULTS = 500  # rewards from which on no further decision joins a unit of defaults
+LONGEST_KEY = 128  # of the decision log
 _logger = logging.getLogger("recloop.serving")
+_Asked = tuple[Request, "asyncio.Future[Shown]"]
+_Heard = tuple[list[Reward], "asyncio.Future[list[Answer]]"]
 
 
 class Overloaded(RuntimeError):
@@ -73,19 +79,20 @@ class Service:
         self.is_closing = False
         self.is_draining = False
         self.counts: dict[str, int] = {}
-        self.snapshot_seq = state.seq
+        self.snapshot_seq = state.folded_from
+        self.broken: BaseException | None = None  # the state is not that of the log any more
         self.snapshot_at = time.time()
         self.watch = Watch(settings.floor)
+        self.listeners: list[Callable[[Shown], None]] = [self.watch.see_decision]  # of the stored
         self._guarded_at = 0
         self._users = {user: code for code, user in enumerate(log.ids("user"))}
         rng = stream(settings.seed, "serve", log.last_seq)
         self._decider = Decider(state, settings.lists, settings.floor, rng)
-        self._asked: list[tuple[Request, asyncio.Future[Shown]]] = []
-        self._heard: list[tuple[list[Reward], asyncio.Future[list[Answer]]]] = []
+        self._asked: list[_Asked] = []
+        self._heard: list[_Heard] = []
         self._delivered: deque[Unit] = deque()
         self._is_applying = False
         self._cursor = state.settled_seq + 1
-        self._prepared: dict[str, float] = {}  # shown after the cursor had passed them
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="snapshots")
         self._saving: asyncio.Future[Any] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -97,7 +104,7 @@ class Service:
         self._loop = asyncio.get_running_loop()
         self.ledger = Ledger(
             self.log,
-            self.state,
+            lambda: self.state.rules,
             self.settings.context_names,
             self._deliver,
             self._loop.call_soon_threadsafe,
@@ -105,18 +112,25 @@ class Service:
         self.ledger.start()
         self._tasks = [self._loop.create_task(self._settle_for_ever())]
 
+    def stop_settling(self) -> None:
+        """Give no default rewards by itself any more; `settle` does it when asked."""
+        for task in self._tasks:
+            task.cancel()
+
     async def close(self) -> None:
         """Finish what came in, write a snapshot, let go of the log."""
         self.is_closing = True
-        for task in self._tasks:
-            task.cancel()
+        self.stop_settling()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._decide()
         self._pass_on_rewards()
+        n_idle = 0
+        while n_idle < TURNS_OF_REST and self.ledger.is_alive:
+            await asyncio.sleep(0.001)
+            n_idle = 0 if self.ledger.n_waiting else n_idle + 1
         await self._loop.run_in_executor(None, self.ledger.stop)
-        while self._delivered or self._is_applying:
-            await asyncio.sleep(0)
-        await self.save_snapshot()
+        if self.broken is None:
+            await self.save_snapshot()
         self._saver.shutdown()
         self.log.close()
 
@@ -125,6 +139,8 @@ class Service:
         """Whether it can serve, and if not, why."""
         if self.is_closing or self.is_draining:
             return False, "closing"
+        if self.broken is not None:
+            return False, "the state is not that of the log; start the service again"
         if not self.ledger.is_alive:
             return False, "the ledger has stopped"
         if self.ledger.failed_at is not None:
@@ -145,60 +161,68 @@ class Service:
         The answer to a request id that was asked before is what was answered then.
         """
         self._let_in(1)
-        future: asyncio.Future[Shown] = self._loop.create_future()
-        if not self._asked:
-            self._loop.call_soon(self._decide)
-        self._asked.append((request, future))
-        shown = await future
+        shown = self.state.recent.get(request.id) if request.is_named else None
+        if shown is None:
+            shown = await self._decided(request)
+        if request.is_named and not len(shown.items):  # now; it may have been otherwise then
+            shown = await self.find(request.id) or shown
         if shown.user != request.user:
             raise Conflict(
                 f"request_id '{request.id}' was used for another user. Give each request its own."
             )
         return shown
 
+    async def _decided(self, request: Request) -> Shown:
+        future: asyncio.Future[Shown] = self._loop.create_future()
+        if not self._asked:
+            self._loop.call_soon(self._decide)
+        self._asked.append((request, future))
+        return await future
+
     def _let_in(self, n: int) -> None:
         if self.is_closing:
             raise Closing("the service is closing")
-        waiting = self.ledger.n_waiting + len(self._asked)
+        if self.broken is not None:
+            raise Closing("the state is not that of the log; the service must be started again")
+        heard = sum(len(rewards) for rewards, _ in self._heard)
+        waiting = self.ledger.n_waiting + len(self._asked) + heard
         if waiting + n > self.settings.limits.waiting:
             raise Overloaded(f"{waiting} records wait for the disk")
 
     def _decide(self) -> None:
         while self._asked:
             part, self._asked = self._asked[:MOST_AT_ONCE], self._asked[MOST_AT_ONCE:]
-            part = [one for one in part if not one[1].done()]
-            if part:
-                self._decide_part(part)
+            self._decide_part(part)
 
-    def _decide_part(self, part: list[tuple[Request, "asyncio.Future[Shown]"]]) -> None:
+    def _decide_part(self, part: "list[_Asked]") -> None:
+        part = [one for one in part if not one[1].done()]
         requests = [request for request, _ in part]
         try:
             users = [self._users.get(request.user, -1) for request in requests]
             made = self._decider.decide(requests, users)
         except Exception as error:
-            for _, future in part:
-                _fail(future, error)
+            self._fail_alone(part, self._decide_part, error)
             return
+        stored: list[_Asked] = []
         unit = Unit(self._loop.create_future())
-        waiting: list[asyncio.Future[Shown]] = []
-        for shown, (_, future) in zip(made, part, strict=True):
+        for shown, (request, future) in zip(made, part, strict=True):
             if not len(shown.items):
                 _resolve(future, shown)  # nothing may be shown: nothing was decided
                 continue
             unit.decisions.append(shown)
-            waiting.append(future)
-            if self.settings.decisions == "async":
+            stored.append((request, future))
+            if self.settings.decisions == "async" and not request.is_named:
                 _resolve(future, shown)
         if not unit.decisions:
             return
 
         def done(result: "asyncio.Future[Any]") -> None:
             error = result.exception()
-            for row, future in enumerate(waiting):
-                if error is not None:
-                    _fail(future, error)
-                else:
-                    _resolve(future, unit.repeated.get(row, unit.decisions[row]))
+            if error is not None:
+                self._fail_alone(stored, self._decide_part, error)
+                return
+            for row, (_, future) in enumerate(stored):
+                _resolve(future, unit.repeated.get(row, unit.decisions[row]))
 
         unit.done.add_done_callback(done)
         self.ledger.put(unit)
@@ -215,6 +239,17 @@ class Service:
             unit.done.add_done_callback(lambda result: result.exception())
             self.ledger.put(unit)
 
+    def _fail_alone(
+        self, part: "list[Any]", again: Callable[[list[Any]], None], error: BaseException
+    ) -> None:
+        """One bad request does not fail those that came with it: each is tried by itself."""
+        if len(part) == 1 or isinstance(error, LogUnavailable) or self.broken is not None:
+            for _, future in part:
+                _fail(future, error)
+            return
+        for one in part:
+            again([one])
+
     # Hearing
 
     async def feedback(self, rewards: Sequence[Reward]) -> list[Answer]:
@@ -229,21 +264,26 @@ class Service:
     def _pass_on_rewards(self) -> None:
         """All that came in one turn of the loop as one unit."""
         heard, self._heard = self._heard, []
-        if not heard:
-            return
+        if heard:
+            self._pass_on(heard)
+
+    def _pass_on(self, heard: "list[_Heard]") -> None:
         unit = Unit(self._loop.create_future())
         for rewards, _ in heard:
             unit.rewards += rewards
-        unit.decided = [self.state.recent.get(reward.decision) for reward in unit.rewards]
+        held = [self.state.recent.get(reward.decision) for reward in unit.rewards]
+        unit.decided = list(held)
+        _pin(held, 1)
 
         def done(result: "asyncio.Future[Any]") -> None:
+            _pin(held, -1)
             start, error = 0, result.exception()
+            if error is not None:
+                self._fail_alone(heard, self._pass_on, error)
+                return
             for rewards, future in heard:
                 stop = start + len(rewards)
-                if error is not None:
-                    _fail(future, error)
-                else:
-                    _resolve(future, unit.answers[start:stop])
+                _resolve(future, unit.answers[start:stop])
                 start = stop
 
         unit.done.add_done_callback(done)
@@ -255,16 +295,21 @@ class Service:
         if shown is None:
             return False
         if not shown.activated:
-            await self.control(activation(decision, time.time()), shown=shown)
+            await self.control(activation(decision, time.time()))
         return True
 
     # Changing
 
-    async def control(self, control: Control, *, shown: Shown | None = None) -> Control:
-        """Write a control and apply it; it is in force when this returns."""
-        if self.is_closing:
-            raise Closing("the service is closing")
-        unit = Unit(self._loop.create_future(), controls=[control], activated=[shown])
+    async def control(self, control: Control) -> Control:
+        """Write a control and apply it; it is in force when this returns.
+
+        A model that it names is loaded before; where that fails, nothing is written.
+        """
+        self._let_in(1)
+        if control.kind in ("swap", "publish"):
+            load = partial(self.registry.make_ready, control.file, control.sha256)
+            await self._loop.run_in_executor(None, load)
+        unit = Unit(self._loop.create_future(), controls=[control], activated=[None])
         self.ledger.put(unit)
         await unit.done
         return unit.controls[0]
@@ -284,7 +329,10 @@ class Service:
 
     async def find(self, decision: str) -> Shown | None:
         """A decision of the log with what it earned so far."""
-        return await self.ask(lambda log: find_shown(log, decision, 1 << 62, self.state))
+        shown = await self.ask(lambda log: find_shown(log, decision))
+        if shown is not None:
+            self.state.count_past(shown)
+        return shown
 
     # Applying what is on the disk
 
@@ -304,18 +352,23 @@ class Service:
                 self.count("commits_failed")
                 _fail(unit.done, unit.error)
                 continue
-            try:
-                self._apply_unit(unit)
-            except Exception as error:  # a defect: the log has it, the state does not
-                self.count("apply_failed")
-                _fail(unit.done, error)
-                raise
+            if self.broken is None:
+                try:
+                    self._apply_unit(unit)
+                except Exception as error:  # a defect: the log has it, the state has not
+                    self.broken = error
+                    self.count("apply_failed")
+                    _logger.exception("a record of the log could not be applied")
+            if self.broken is not None:
+                _fail(unit.done, self.broken)
+                continue
             budget -= len(unit.rewards)
             _resolve(unit.done, None)
         self._is_applying = bool(self._delivered)
         if self._is_applying:
             self._loop.call_soon(self._apply)
-        if self.state.seq - self.snapshot_seq >= self.settings.snapshot_every:
+        is_due = self.state.seq - self.snapshot_seq >= self.settings.snapshot_every
+        if is_due and self.broken is None:
             self._begin_snapshot()
 
     def _apply_unit(self, unit: Unit) -> None:
@@ -325,17 +378,16 @@ class Service:
                 self._users[shown.user] = shown.user_code
                 self.state.apply_shown(shown)
                 self.count("decisions")
-                self.watch.see_decision(shown)
+                for listener in self.listeners:
+                    listener(shown)
         for control, shown in zip(unit.controls, unit.activated, strict=True):
-            self.state.apply_control(control, shown)
-            if shown is not None and shown.seq < self._cursor:
-                self._prepared[shown.id] = shown.timestamp
+            if control.seq:
+                self.state.apply_control(control, shown)
         if unit.rewards:
             answers = unit.answers[len(unit.answers) - len(unit.rewards) :]
             stored = [row for row, a in enumerate(answers) if a.result in ("stored", "late")]
-            decided = [unit.decided[row] for row in stored]
             self.state.apply_rewards(
-                [unit.rewards[row] for row in stored], [one for one in decided if one is not None]
+                [unit.rewards[row] for row in stored], [unit.decided[row] for row in stored]
             )
             for answer, reward in zip(answers, unit.rewards, strict=True):
                 self.count(f"reward.{answer.result}")
@@ -370,9 +422,20 @@ class Service:
         while True:
             await asyncio.sleep(SETTLE_EVERY_S)
             try:
+                if self.ledger.failed_at is not None:
+                    await self._probe()
                 await self.settle()
-            except (LogUnavailable, Closing):
+            except (LogUnavailable, Closing, Overloaded):
                 continue
+            except Exception:
+                self.count("settling_failed")
+                _logger.exception("default rewards could not be given")
+
+    async def _probe(self) -> None:
+        """See whether the log can be written again; LogUnavailable if not."""
+        unit = Unit(self._loop.create_future(), ask=lambda log: log.probe(), probes=True)
+        self.ledger.put(unit)
+        await unit.done
 
     async def settle(self, now: float | None = None) -> int:
         """Give the default reward to what waited long enough; how many slots got it."""
@@ -381,6 +444,8 @@ class Service:
             return 0
         before = (time.time() if now is None else now) - rules.reward_wait_s
         n = 0
+        for name in [one for one, when in self.state.prepared.items() if when <= before]:
+            n += await self._settle_prepared(name, rules)
         while True:
             first = self._cursor
             found = await self.ask(
@@ -388,37 +453,46 @@ class Service:
             )
             for total in found.totals:
                 self.watch.rewards.see(total)
-            due = found.open + await self._prepared_and_due(before)
-            rewards = [
-                Reward(
-                    shown.id,
-                    item,
-                    rules.default_reward,
-                    shown.timestamp + rules.reward_wait_s,
-                    f"{shown.id}/{self.state.catalogue.items[item].id}/default",
-                    "default",
-                    "default",
-                )
-                for shown, items in due
-                for item in items
-            ]
-            for start in range(0, len(rewards), 500):
-                await self.feedback(rewards[start : start + 500])
-            n += len(rewards)
+            rewards: list[Reward] = []
+            for shown, items in found.open:
+                if shown.id not in self.state.prepared:
+                    rewards += self._defaults(shown, items, shown.timestamp, rules)
+                if len(rewards) >= MOST_DEFAULTS:
+                    n += await self._give(rewards)
+                    rewards = []
+            n += await self._give(rewards)
             self._cursor = max(self._cursor, found.looked + 1)
             if len(found.open) < SETTLED_AT_ONCE:
                 return n
 
-    async def _prepared_and_due(self, before: float) -> list[tuple[Shown, list[int]]]:
-        due = [one for one, when in self._prepared.items() if when <= before]
-        found = []
-        for decision in due:
-            shown = await self.find(decision)
-            del self._prepared[decision]
-            if shown is not None and shown.earned is not None:
-                items = [item for item in shown.items.tolist() if item not in shown.earned]
-                found.append((shown, items))
-        return found
+    async def _settle_prepared(self, decision: str, rules: LearningRules) -> int:
+        """What was activated later than decided has its wait counted from then."""
+        shown = await self.find(decision)
+        when = self.state.prepared.get(decision)
+        if shown is None or when is None:
+            return 0
+        items = [item for item in shown.items.tolist() if item not in (shown.earned or ())]
+        return await self._give(self._defaults(shown, items, when, rules))
+
+    def _defaults(
+        self, shown: Shown, items: Sequence[int], since: float, rules: LearningRules
+    ) -> list[Reward]:
+        assert rules.default_reward is not None
+        value, when = rules.default_reward, since + rules.reward_wait_s
+        names = self.state.catalogue.items
+        return [
+            Reward(
+                shown.id, item, value, when, key_of(shown.id, names[item].id, "default"),
+                "default", "default",
+            )
+            for item in items
+        ]  # fmt: skip
+
+    async def _give(self, rewards: list[Reward]) -> int:
+        """Store defaults, those of a decision together: else a crash would keep half of them."""
+        if rewards:
+            await self.feedback(rewards)
+        return len(rewards)
 
     # Snapshots
 
@@ -466,6 +540,19 @@ def config_control(what: str, **details: Any) -> Control:
 def new_decision_id() -> str:
     """An id that nobody has: time first, so that neighbours in time are neighbours in the index."""
     return f"{time.time_ns():015x}{uuid.uuid4().hex[:12]}"
+
+
+def key_of(decision: str, item: str, event: str) -> str:
+    """The key of a reward that brings none: once for each decision, item and event."""
+    parts = [part.replace("%", "%25").replace("/", "%2F") for part in (decision, item, event)]
+    key = "/".join(parts)
+    return key if len(key) <= LONGEST_KEY else hashlib.sha256(key.encode()).hexdigest()
+
+
+def _pin(held: Sequence[Shown | None], change: int) -> None:
+    for shown in held:
+        if shown is not None:
+            shown.pins += change
 
 
 def _resolve(future: "asyncio.Future[Any]", value: Any) -> None:

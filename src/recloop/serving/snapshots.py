@@ -9,6 +9,8 @@ A snapshot is a shortcut and never the truth: one that is damaged, of another lo
 version is passed over, and the log is folded from an older one or from its beginning.
 """
 
+import hashlib
+import json
 import shutil
 from collections.abc import Callable
 from copy import copy, deepcopy
@@ -18,11 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from recloop.errors import RecloopError
+from recloop.decisions import DecisionLog
 from recloop.serving.catalogue import Catalogue
 from recloop.serving.experiments import Tally
 from recloop.serving.people import People
 from recloop.serving.policy import Policy
+from recloop.serving.registry import fingerprint
 from recloop.serving.settings import LearningRules
 from recloop.serving.state import Canary, Loader, ServiceState
 from recloop.types import Transitions
@@ -32,6 +35,7 @@ from recloop.utils.files import (
     make_folder,
     read_json,
     save_arrays,
+    sync_folder,
     write_json,
     write_manifest,
 )
@@ -55,6 +59,9 @@ class Frozen:
             "version": VERSION,
             "log": state.log_id,
             "seq": state.seq,
+            "anchor": list(state.anchor),
+            "learns": state.learns,
+            "prepared": dict(state.prepared),
             "settled_seq": state.settled_seq,
             "learned": dict(state.learned),
             "tallies": {name: astuple(one) for name, one in state.tallies.items()},
@@ -72,6 +79,8 @@ class Frozen:
                     "version": one.version,
                     "sha256": one.sha256,
                     "learns": one.learns,
+                    "turns": list(one.turns),
+                    "grown": sorted(one.grown.items()),
                     "items": one.items,
                 }
                 for one in policies
@@ -90,11 +99,15 @@ class Frozen:
                 save_arrays(place / f"{name}.waiting.npz", *_waiting_arrays(policy))
                 write_json(place / f"{name}.users.json", policy.users)
             write_manifest(place)
-            if not target.exists():
-                place.rename(target)
+            sync_folder(place)
+            shutil.rmtree(target, ignore_errors=True)  # one that was passed over
+            place.rename(target)
+            sync_folder(folder)
         finally:
             shutil.rmtree(place, ignore_errors=True)
-        for old in kept(folder)[keep:]:
+        ahead = [one for one in kept(folder) if int(one.name) > self.seq]  # of another history
+        good = [one for one in kept(folder) if int(one.name) <= self.seq]
+        for old in [*ahead, *good[keep:]]:
             shutil.rmtree(old, ignore_errors=True)
         return target
 
@@ -116,46 +129,54 @@ def kept(folder: Path) -> list[Path]:
 
 def newest(
     folder: Path,
-    log_id: str,
-    last_seq: int,
-    keeps_shown: bool,
+    log: DecisionLog,
+    empty: ServiceState,
     load: Loader,
     read_policy: Callable[[Path], Any],
-    remembered: int,
     remark: Callable[[str], None],
 ) -> ServiceState | None:
     """The newest snapshot that is whole and of this log; None where there is none.
 
-    remark: is told of each one that is passed over, and why.
+    empty: a state of the log before its first record, with what is to be kept. remark: is told of
+    each snapshot that is passed over, and why.
     """
     for place in kept(folder):
         try:
-            state = read(place, log_id, load, read_policy, remembered)
-            if state.seq > last_seq:
-                raise ValueError(f"is ahead of the log: record {state.seq} of {last_seq}")
-            if keeps_shown and not state.people.keeps_shown:
+            state = read(place, load, read_policy, empty.remembered)
+            seq, name = state.anchor
+            if state.log_id != empty.log_id:
+                raise ValueError("is of another log")
+            if state.seq > log.last_seq:
+                raise ValueError(f"is ahead of the log: record {state.seq} of {log.last_seq}")
+            if log.name_at(seq) != name:
+                raise ValueError(f"record {seq} of the log is another one")
+            if empty.people.keeps_shown and not state.people.keeps_shown:
                 raise ValueError("does not hold what people were shown")
+            if empty.people.history_length != state.people.history_length:
+                raise ValueError("holds histories of another length")
             return state
-        except (RecloopError, KeyError, TypeError, ValueError, OSError) as error:
+        except Exception as error:  # whatever it is: the log says the same
             remark(f"{place}: passed over ({error}).")
     return None
 
 
 def read(
-    place: Path, log_id: str, load: Loader, read_policy: Callable[[Path], Any], remembered: int
+    place: Path, load: Loader, read_policy: Callable[[Path], Any], remembered: int
 ) -> ServiceState:
     """The state in a snapshot, after every byte was checked."""
     found = read_json(checked_file(place, "state.json"))
-    if found["version"] != VERSION or found["log"] != log_id:
-        raise ValueError("is of another version or of another log")
+    if found["version"] != VERSION:
+        raise ValueError(f"is of version {found['version']}, not {VERSION}")
     catalogue = Catalogue.from_json(found["catalogue"])
     people = People(found["history_length"], keeps_shown=found["keeps_shown"])
     _, arrays = load_arrays(checked_file(place, "people.npz"))
     people.take(arrays)
     state = ServiceState(catalogue, people, load, remembered=remembered)
     state.likes, state.shows = arrays["likes_of"], arrays["shows_of"]
-    state.log_id = log_id
+    state.log_id, state.learns = str(found["log"]), bool(found["learns"])
     state.seq, state.settled_seq = int(found["seq"]), int(found["settled_seq"])
+    state.anchor, state.folded_from = (int(found["anchor"][0]), found["anchor"][1]), state.seq
+    state.prepared = {str(name): float(when) for name, when in found["prepared"].items()}
     state.learned = {name: int(n) for name, n in found["learned"].items()}
     state.tallies = {name: Tally(*row) for name, row in found["tallies"].items()}
     state.rules_since = [(int(seq), LearningRules(**rules)) for seq, rules in found["rules"]]
@@ -170,6 +191,18 @@ def read(
         name, share = found["canary"]
         state.canary = Canary(policies[name], float(share))
     return state
+
+
+def digest_of(state: ServiceState) -> str:
+    """A sha256 of everything the state holds: equal for equal states, bit by bit."""
+    frozen = Frozen(state)
+    digest = hashlib.sha256(json.dumps(frozen.json, sort_keys=True).encode())
+    for name, array in sorted(frozen.arrays.items()):
+        digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
+    for policy in frozen.policies.values():
+        digest.update(fingerprint(policy).encode())
+        digest.update(json.dumps(policy.users, sort_keys=True).encode())
+    return digest.hexdigest()
 
 
 def _policy(
@@ -188,6 +221,8 @@ def _policy(
         users=read_json(checked_file(place, f"{name}.users.json")),
     )
     policy.learns = bool(about["learns"])
+    policy.turns = [int(seq) for seq in about["turns"]]
+    policy.grown = {int(item): int(seq) for item, seq in about["grown"]}
     policy.waiting = _waiting(*load_arrays(checked_file(place, f"{name}.waiting.npz")))
     policy.align(catalogue.ids)
     return policy

@@ -8,12 +8,11 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from recloop.decisions import Control
-from recloop.errors import DamagedFile
 from recloop.serving.catalogue import Catalogue, Item
 from recloop.serving.experiments import Tally
 from recloop.serving.people import People
@@ -50,13 +49,21 @@ class ServiceState:
         self.likes = np.zeros(len(catalogue))  # rewards above 0, by item
         self.shows = np.zeros(len(catalogue))
         self.seq = 0
+        self.anchor = (0, "")  # the last record: its place, and its id or key
+        self.folded_from = 0  # where a snapshot ended, if this began with one
         self.log_id = ""
+        self.learns = True  # False: nobody does, whatever each policy says
         self.settled_seq = 0  # decisions up to here have their defaults
+        self.prepared: dict[str, float] = {}  # activated later than decided: by decision, when
         self.learned: dict[str, int] = {"rows": 0, "corrections": 0, "left_out": 0, "too_late": 0}
         self.tallies: dict[str, Tally] = {}  # by the version that decided
         self.recent: OrderedDict[str, Shown] = OrderedDict()
         self.remembered = remembered
         self._load = load
+
+    def is_learning(self, policy: Policy) -> bool:
+        """Whether a policy learns from the rewards that come now."""
+        return self.learns and policy.learns and any(policy is one for one in self.policies)
 
     @property
     def policies(self) -> list[Policy]:
@@ -81,103 +88,142 @@ class ServiceState:
 
     def apply_shown(self, shown: Shown) -> None:
         """A decision that stands in the log."""
-        self.seq = max(self.seq, shown.seq)
+        self._reach(shown.seq, shown.id)
         self.remember(shown)
         if shown.activated:
             self._count_shown(shown)
+
+    def _reach(self, seq: int, name: str) -> None:
+        if seq > self.seq:
+            self.seq = seq
+            self.anchor = (seq, name)
 
     def _count_shown(self, shown: Shown) -> None:
         self.shows[shown.items] += 1.0
         self.people.show(shown.user_code, shown.items.tolist(), shown.timestamp)
 
     def remember(self, shown: Shown) -> None:
-        """Keep a decision at hand for its rewards; what is not kept is read from the log again."""
-        if shown.earned is None:
-            shown.earned = {}
+        """Keep a decision at hand for its rewards; what is not kept is read from the log again.
+
+        What units under way hold is kept whatever the limit: read again by then, it would lack
+        what was applied in between.
+        """
+        self.count_past(shown)
         self.recent[shown.id] = shown
         self.recent.move_to_end(shown.id)
-        while len(self.recent) > self.remembered:
-            self.recent.popitem(last=False)
+        held = []
+        for _ in range(len(self.recent) - self.remembered):
+            name, oldest = self.recent.popitem(last=False)
+            if oldest.pins:
+                held.append((name, oldest))
+        self.recent.update(held)
+
+    def count_past(self, shown: Shown) -> None:
+        """Count what a decision that was read from the log had earned by then."""
+        if shown.earned is None:
+            shown.earned = {}
+        for reward in shown.past:
+            slot = shown.earned.setdefault(reward.item, Earned())
+            slot.teaches(reward, self._is_in_time(reward, shown))
+        shown.past = []
+
+    def _is_in_time(self, reward: Reward, shown: Shown) -> bool:
+        return reward.timestamp - shown.timestamp <= self.rules_at(reward.seq).late_window_s
 
     # Rewards
 
-    def apply_rewards(self, rewards: Sequence[Reward], shown: Sequence[Shown]) -> None:
-        """Stored rewards in the order of the log, each with its decision; all policies learn."""
-        rows: list[tuple[Any, ...]] = []
+    def apply_rewards(self, rewards: Sequence[Reward], shown: Sequence[Shown | None]) -> None:
+        """Stored rewards in the order of the log; all policies learn.
+
+        shown: the decision of each as it was before it; one that is at hand wins.
+        """
+        lessons: list[_Lesson] = []
         for reward, found in zip(rewards, shown, strict=True):
-            decision = self.recent.get(found.id)
+            decision = self.recent.get(reward.decision)
             if decision is None:
+                assert found is not None, f"decision '{reward.decision}' is not at hand"
                 self.remember(found)
                 decision = found
-            self.seq = max(self.seq, reward.seq)
-            if reward.kind == "default":
-                self.settled_seq = max(self.settled_seq, decision.seq)
-            row = self._lesson(reward, decision)
-            if row is not None:
-                rows.append(row)
+            self._reach(reward.seq, reward.key)
+            lesson = self._lesson(reward, decision)
+            if lesson is not None:
+                lessons.append(lesson)
+            self._settle(reward, decision)
         start = 0
-        for stop in range(1, len(rows) + 1):
-            if stop == len(rows) or _width(rows[stop]) != _width(rows[start]):
-                self._teach(rows[start:stop])
+        for stop in range(1, len(lessons) + 1):
+            if stop == len(lessons) or _width(lessons[stop]) != _width(lessons[start]):
+                self._teach(lessons[start:stop])
                 start = stop
 
-    def _lesson(self, reward: Reward, decision: Shown) -> tuple[Any, ...] | None:
+    def _settle(self, reward: Reward, decision: Shown) -> None:
+        """Note which decisions have their defaults; what was activated late is looked at alone."""
+        if decision.id in self.prepared:
+            if all(item in (decision.earned or ()) for item in decision.items.tolist()):
+                del self.prepared[decision.id]
+        elif reward.kind == "default":
+            self.settled_seq = max(self.settled_seq, decision.seq)
+
+    def _lesson(self, reward: Reward, decision: Shown) -> "_Lesson | None":
         """What a reward says that was not learned yet; None if nothing."""
         assert decision.earned is not None
         slot = decision.earned.setdefault(reward.item, Earned())
-        before = slot.taught
-        window = self.rules_at(reward.seq).late_window_s
-        value = slot.teaches(reward, reward.timestamp - decision.timestamp <= window)
+        in_time = self._is_in_time(reward, decision)
+        value = slot.teaches(reward, in_time)
         if value is None:
+            self.learned["too_late"] += not in_time
             return None
-        self._tally(decision, value, before)
-        user, history = decision.user_code, self.people.history(decision.user_code)
-        if value > 0 and (before is None or before <= 0):
-            self.likes[reward.item] += 1.0
-            self.people.like(user, reward.item)
+        taught = tuple(slot.taught[:-1])
+        self._tally(decision, value, taught[-1][1] if taught else None)
+        user = decision.user_code
+        history = self.people.history(user, decision.seq)  # what it was when this was decided
+        after = history
+        if value > 0:
+            after = np.concatenate([[reward.item], history])[: len(history)]
+            if not taught or taught[-1][1] <= 0:
+                self.likes[reward.item] += 1.0
+                self.people.like(user, reward.item, reward.seq)
         where = int(np.flatnonzero(decision.items == reward.item)[0])
-        return (
-            decision.user, user, reward.item, value, np.nan if before is None else before,
-            decision.propensities[where], decision.context, history, self.people.history(user),
-        )  # fmt: skip
+        odds = float(decision.propensities[where])
+        return _Lesson(
+            decision.user, user, reward.item, value, taught, odds, decision.context, history, after
+        )
 
     def _tally(self, decision: Shown, value: float, before: float | None) -> None:
         """A decision's reward is the sum over its slots."""
         assert decision.earned is not None
-        known = [one.taught for one in decision.earned.values() if one.taught is not None]
+        known = [one.taught[-1][1] for one in decision.earned.values() if one.taught]
         total = sum(known)
         only = before is None and len(known) == 1
-        name = decision.version or decision.policy
-        tally = self.tallies.setdefault(name, Tally())
+        tally = self.tallies.setdefault(decision.version or decision.policy, Tally())
         tally.add(None if only else total - value + (before or 0.0), total)
 
-    def _teach(self, rows: list[tuple[Any, ...]]) -> None:
-        names, users, items, values, before, propensities, contexts, histories, after = zip(
-            *rows, strict=True
-        )
+    def _teach(self, rows: "list[_Lesson]") -> None:
+        if not self.learns:
+            return
+        columns = _Lesson(*zip(*rows, strict=True))
         lessons = Lessons(
-            users=np.array(users, dtype=np.int64),
-            items=np.array(items, dtype=np.int64),
-            rewards=np.array(values, dtype=np.float64),
-            taught=np.array(before, dtype=np.float64),
-            propensities=np.array(propensities, dtype=np.float64),
-            contexts=None if contexts[0] is None else np.stack(contexts),
-            histories=np.stack(histories),
-            next_histories=np.stack(after),
+            users=np.array(columns.user_code, dtype=np.int64),
+            items=np.array(columns.item, dtype=np.int64),
+            rewards=np.array(columns.value, dtype=np.float64),
+            taught=np.full(len(rows), np.nan),
+            propensities=np.array(columns.propensity, dtype=np.float64),
+            contexts=None if rows[0].context is None else np.stack(columns.context),  # pyright: ignore[reportCallIssue, reportArgumentType]
+            histories=np.stack(columns.history),  # pyright: ignore[reportCallIssue, reportArgumentType]
+            next_histories=np.stack(columns.after),  # pyright: ignore[reportCallIssue, reportArgumentType]
         )
-        again = int((~np.isnan(lessons.taught)).sum())
         for policy in self.policies:
-            n = policy.learn(lessons, names)
+            taught = [policy.value_taught(row.item, row.taught) for row in rows]
+            told = policy.learn(lessons._replace(taught=np.array(taught)), columns.user)  # pyright: ignore[reportArgumentType]
             if policy is self.active:
-                self.learned["rows"] += n
-                self.learned["left_out"] += len(rows) - n
-                self.learned["corrections"] += again if policy.model.corrects else 0
+                self.learned["rows"] += told.rows
+                self.learned["corrections"] += told.corrections
+                self.learned["left_out"] += len(rows) - told.rows - told.corrections
 
     # Controls
 
     def apply_control(self, control: Control, shown: Shown | None = None) -> None:
         """A change of the policy, of the rules or of the catalogue; `shown` if it is of one."""
-        self.seq = max(self.seq, control.seq)
+        self._reach(control.seq, control.id)
         details = json.loads(control.details or "{}")
         if control.kind == "swap":
             self._swap(control, details)
@@ -189,6 +235,8 @@ class ServiceState:
             self._publish(control, details)
         elif control.kind == "config":
             self._configure(control, details, shown)
+        for policy in [*self.policies, *self.previous]:
+            policy.note_learning(control.seq, self.is_learning(policy))
 
     @staticmethod
     def decision_named(control: Control) -> str | None:
@@ -196,11 +244,13 @@ class ServiceState:
         return json.loads(control.details or "{}").get("decision")
 
     def _swap(self, control: Control, details: dict[str, Any]) -> None:
-        policy = self._load(control.file, control.sha256)
-        policy.name = str(details.get("name", policy.name))
-        policy.learns = policy.learns and bool(details.get("learns", True))
-        policy.align(self.catalogue.ids)
         role = details.get("role", "active")
+        policy = self._promoted(control.file) if role == "active" else None
+        if policy is None:
+            policy = self._load(control.file, control.sha256)
+        policy.name = str(details.get("name", policy.name))
+        policy.learns = policy.model.learns == "steps" and bool(details.get("learns", True))
+        policy.align(self.catalogue.ids)
         if role == "shadow":
             self.shadow = policy
         elif role == "canary":
@@ -210,14 +260,28 @@ class ServiceState:
                 self.previous = [*self.previous, self.active][-KEPT_PREVIOUS:]
             self.active = policy
 
+    def _promoted(self, version: str) -> Policy | None:
+        """The canary or the shadow of that version, with all it learned; it leaves its role."""
+        canary, shadow = self.canary, self.shadow
+        if canary is not None and canary.policy.version == version:
+            self.canary = None
+            return canary.policy
+        if shadow is not None and shadow.version == version:
+            self.shadow = None
+            return shadow
+        return None
+
     def _roll_back(self) -> None:
-        """The policy before, as it was when it was replaced."""
-        if not self.previous:
-            raise DamagedFile("rollback: the log asks for a policy before the first one.")
-        self.active = self.previous[-1]
-        self.previous = self.previous[:-1]
+        """The policy before, as it was when it was replaced; nothing where there is none."""
+        if self.previous:
+            self.active = self.previous[-1]
+            self.previous = self.previous[:-1]
 
     def _freeze(self, details: dict[str, Any]) -> None:
+        """One policy by its version, or all learning, which the settings switch."""
+        if details.get("all"):
+            self.learns = not details["frozen"]
+            return
         for policy in self.policies:
             if policy.version == details["version"]:
                 policy.learns = not details["frozen"] and policy.model.learns == "steps"
@@ -237,15 +301,11 @@ class ServiceState:
         elif what == "rules":
             self.rules_since.append((control.seq, LearningRules(**details["rules"])))
         elif what == "items":
-            self._change_items(details)
+            self._change_items(control.seq, details)
             self.catalogue.version = control.seq
+            self.catalogue.sizes[control.seq] = len(self.catalogue)
         elif what == "activated":
-            assert shown is not None
-            if shown.id not in self.recent:
-                self.remember(shown)
-            shown = self.recent[shown.id]
-            shown.activated = True
-            self._count_shown(shown)
+            self._activate(control, details["decision"], shown)
         elif what == "end":
             if details["role"] == "shadow":
                 self.shadow = None
@@ -254,7 +314,18 @@ class ServiceState:
         elif what == "forgotten":
             self.people.forget(int(details["user_code"]))
 
-    def _change_items(self, details: dict[str, Any]) -> None:
+    def _activate(self, control: Control, decision: str, found: Shown | None) -> None:
+        shown = self.recent.get(decision)
+        if shown is None:
+            assert found is not None, f"decision '{decision}' is not at hand"
+            self.remember(found)
+            shown = found
+        shown.activated = True
+        self._count_shown(shown)
+        if self.rules.default_reward is not None:
+            self.prepared[decision] = control.timestamp
+
+    def _change_items(self, seq: int, details: dict[str, Any]) -> None:
         new = [Item(**row) for row in details.get("add", [])]
         if new:
             self.catalogue.add(new)
@@ -262,7 +333,7 @@ class ServiceState:
             features = self.catalogue.features(ids)
             for policy in [*self.policies, *self.previous]:
                 if policy.model.grows:
-                    policy.add_items(ids, features)
+                    policy.add_items(ids, features, self.catalogue.codes, seq)
                 policy.align(self.catalogue.ids)
             more = np.zeros(len(self.catalogue) - len(self.likes))
             self.likes = np.concatenate([self.likes, more])
@@ -273,6 +344,19 @@ class ServiceState:
         self.catalogue.hide(details.get("show", []), False)
 
 
-def _width(row: tuple[Any, ...]) -> int:
-    context = row[6]
-    return -1 if context is None else len(context)
+class _Lesson(NamedTuple):
+    """What one reward says; what it taught before stands with the seqs of when it did."""
+
+    user: Any
+    user_code: Any
+    item: Any
+    value: Any
+    taught: Any
+    propensity: Any
+    context: Any
+    history: Any
+    after: Any
+
+
+def _width(row: _Lesson) -> int:
+    return -1 if row.context is None else len(row.context)

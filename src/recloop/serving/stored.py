@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from recloop.decisions import DecisionLog
-from recloop.serving.records import Earned, Reward, Shown
-from recloop.serving.state import ServiceState
+from recloop.serving.records import Reward, Shown
 from recloop.types import IntArray, Labels, LoggedDecisions, LoggedRewards, Ragged
 
+LAST = 1 << 62
 SOURCES = ("greedy", "explore", "fallback")
 
 
@@ -113,18 +113,14 @@ def logged_rewards(rewards: Sequence[Reward]) -> LoggedRewards:
     )
 
 
-def find_shown(log: DecisionLog, decision: str, before: int, state: ServiceState) -> Shown | None:
-    """A decision with what it had earned and taught by the records below `before`."""
+def find_shown(log: DecisionLog, decision: str, before: int = LAST) -> Shown | None:
+    """A decision with its rewards below `before`, which the state has yet to count."""
     batch = log.find(decision)
     if batch is None:
         return None
     shown = shown_of(batch, 0, user_of(log, int(batch.users[0])))
-    shown.earned = {}
-    for reward in rewards_of(log.rewards_of_decision(decision)):
-        if reward.seq < before:
-            window = state.rules_at(reward.seq).late_window_s
-            slot = shown.earned.setdefault(reward.item, Earned())
-            slot.teaches(reward, reward.timestamp - shown.timestamp <= window)
+    rewards = rewards_of(log.rewards_of_decision(decision))
+    shown.past = [reward for reward in rewards if reward.seq < before]
     return shown
 
 

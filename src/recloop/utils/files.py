@@ -52,6 +52,17 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def sync_folder(folder: str | Path) -> None:
+    """Force to the disk which files a folder names; where a system cannot do that, nothing."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 @contextmanager
 def writing(path: str | Path) -> Iterator[None]:
     """Whatever the system refuses meanwhile becomes NotWritable, which names `path` and why."""

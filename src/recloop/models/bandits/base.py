@@ -236,7 +236,11 @@ def row_weights(rows: Transitions) -> FloatArray:
     return np.ones(len(rows)) if rows.weights is None else rows.weights
 
 
+def share_bounds(model: AbstractBandit) -> tuple[float, float]:
+    """Rewards in [0, 1], or above where a click model divides by kappa."""
+    return 0.0, np.inf if model.click_model == "position" else 1.0
+
+
 def check_rewards(model: AbstractBandit, rows: Transitions) -> None:
-    """Raise unless all rewards lie in [0, 1], or above where a click model divides by kappa."""
-    high = np.inf if model.click_model == "position" else 1.0
-    check_within(type(model).__name__, "rewards", rows.rewards, 0.0, high)
+    """Raise unless all rewards lie within the model's bounds."""
+    check_within(type(model).__name__, "rewards", rows.rewards, *model.reward_bounds)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from recloop.models.bandits import counts
-from recloop.models.bandits.base import AbstractBandit, check_rewards, row_weights
+from recloop.models.bandits.base import AbstractBandit, check_rewards, row_weights, share_bounds
 from recloop.models.base import learned
 from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.beta_thompson import BetaThompson
@@ -94,6 +94,11 @@ class AbstractIndexBandit(AbstractCountBandit):
         super()._check()
         self._check_numbers(("c", 0.0, np.inf, False))
 
+    @property
+    def reward_bounds(self) -> tuple[float, float]:
+        """[0, 1]."""
+        return share_bounds(self)
+
     def _learn(self, rows: Transitions) -> None:
         check_rewards(self, rows)
         super()._learn(rows)
@@ -162,6 +167,11 @@ class BetaThompsonRecommender(AbstractCountBandit):
         self._check_numbers(
             ("prior_successes", 0.0, np.inf, True), ("prior_failures", 0.0, np.inf, True)
         )
+
+    @property
+    def reward_bounds(self) -> tuple[float, float]:
+        """[0, 1]."""
+        return share_bounds(self)
 
     def _learn(self, rows: Transitions) -> None:
         check_rewards(self, rows)
@@ -256,6 +266,11 @@ class Exp3Recommender(AbstractBandit):
     def _explore(self, users: IntArray, context: FloatArray | None) -> Exploration:
         """In proportion to w, and a uniform share."""
         return PlackettLuce(self._sound(self.scores(users)), 1.0, floor=self.epsilon)
+
+    @property
+    def reward_bounds(self) -> tuple[float, float]:
+        """[0, 1]."""
+        return share_bounds(self)
 
     def _learn(self, rows: Transitions) -> None:
         check_rewards(self, rows)

@@ -75,7 +75,8 @@ def count_rows(trials, sums, items, rewards, weights, discount):
 def exp3_rows(log_weights, items, rewards, weights, propensities, available, eta, gamma):
     """Add rows to ln w in their order; a propensity of 0 stands for the present probability.
 
-    available (n,): the arms that it is shared among, and the one that was shown.
+    available (n,): the arms that it is shared among, and the one that was shown. After every row
+    the highest ln w is 0, so that a batch is its rows bit by bit.
     """
     for row in range(len(items)):
         arm, p = items[row], propensities[row]
@@ -88,7 +89,8 @@ def exp3_rows(log_weights, items, rewards, weights, propensities, available, eta
                     total += np.exp(log_weights[other] - highest)
             p = gamma / n_open + (1.0 - gamma) * np.exp(log_weights[arm] - highest) / total
         log_weights[arm] += eta * weights[row] * rewards[row] / p
-    log_weights -= log_weights.max()
+        if log_weights[arm] > 0.0:
+            log_weights -= log_weights[arm]
 
 
 def given_or_zero(propensities: FloatArray | None, items: IntArray) -> FloatArray:

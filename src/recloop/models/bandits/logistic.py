@@ -22,7 +22,12 @@ from scipy.special import expit
 from recloop.models import packed
 from recloop.models.bandits import arms as arm_equations
 from recloop.models.bandits.arms import Arms
-from recloop.models.bandits.base import AbstractContextBandit, check_rewards, row_weights
+from recloop.models.bandits.base import (
+    AbstractContextBandit,
+    check_rewards,
+    row_weights,
+    share_bounds,
+)
 from recloop.models.base import learned
 from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
@@ -87,6 +92,11 @@ class AbstractLogisticBandit(AbstractContextBandit):
         moment = self._contexts(users, context)
         means = self._sound(arm_equations.predicted(self.arms, moment))
         return means, arm_equations.deviations(self.arms, moment)
+
+    @property
+    def reward_bounds(self) -> tuple[float, float]:
+        """[0, 1]."""
+        return share_bounds(self)
 
     def _learn(self, rows: Transitions) -> None:
         check_rewards(self, rows)
