@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_names(  # pyright: ignore[reportUnsupported
         "Floors": f"{HOME}.diagnostics",
         "OffPolicyEvaluator": f"{HOME}.evaluator",
         "Rounds": f"{HOME}.rounds",
+        "Row": f"{HOME}.table",
         "SlateRounds": f"{HOME}.slates",
         "Trajectories": f"{HOME}.trajectories",
         "Unreliable": f"{HOME}.diagnostics",
@@ -20,6 +21,7 @@ __getattr__, __dir__, __all__ = lazy_names(  # pyright: ignore[reportUnsupported
         "judged": f"{HOME}.diagnostics",
         "rank_policies": f"{HOME}.selection",
         "tuned": f"{HOME}.selection",
-        "uniform_target": f"{HOME}.evaluator",
+        "uniform_slots": f"{HOME}.uniform",
+        "uniform_target": f"{HOME}.uniform",
     },
 )

@@ -24,6 +24,7 @@ class Floors:
     largest_weight: float = 0.10  # of the sum of the weights
     largest_z: float = 4.0  # of E[w] = 1
     largest_unsupported: float = 0.01  # of the policy's mass
+    largest_conflict: float = 4.0  # z against an estimate that assumes nothing of slates
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -145,16 +146,26 @@ def judged(
     *,
     rounds: Rounds | None = None,
     weights: FloatArray | None = None,
+    reference: Estimate | None = None,
 ) -> Estimate | Unreliable:
     """The estimate, or why there is none; an estimator without weights is judged by support.
 
-    weights: those before a cut, where the estimator cuts them; default: `rounds.weights`, or the
-    estimate's own.
+    weights: those before a cut, where the estimator cuts them; default: the estimate's own.
+    reference: one from the same rows that assumes less, such as standard_ips for slates.
     """
     floors = floors or Floors()
     raw = weights if weights is not None else estimate.weights
     found = diagnose(np.ones(len(estimate)) if raw is None else raw, rounds=rounds)
     problems = complaints(found, floors, has_weights=raw is not None)
+    z = 0.0 if reference is None else conflict(estimate, reference)
+    if reference is not None and abs(z) > floors.largest_conflict:
+        problems.append(
+            (
+                f"it contradicts {reference.name}, which assumes less (z = {z:+.1f}): it is not so "
+                f"that {estimate.assumes or 'what it assumes holds'}",
+                f"an estimator that assumes less, such as {reference.name}",
+            )
+        )
     if not problems:
         return estimate
     reasons, advice = zip(*problems, strict=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recloop.evaluation.ope import checking
-from recloop.evaluation.ope.estimate import Estimate
+from recloop.evaluation.ope.estimate import Bias, Estimate
 from recloop.evaluation.ope.rounds import Rounds
 from recloop.types import FloatArray, IntArray
 
@@ -57,7 +57,7 @@ def mips(
     Each item has a cluster (A,), or draws an embedding with the probabilities `chances` (A, E).
     """
     w = embedding_weights(rounds, _chances(rounds, clusters, chances), embeddings)
-    return Estimate("mips", w * rounds.rewards, weights=w, assumes=ASSUMES)
+    return Estimate("mips", w * rounds.rewards, weights=w, bias=_bias(rounds, w), assumes=ASSUMES)
 
 
 def offcem(rounds: Rounds, q: FloatArray, clusters: ArrayLike) -> Estimate:
@@ -69,8 +69,14 @@ def offcem(rounds: Rounds, q: FloatArray, clusters: ArrayLike) -> Estimate:
         "offcem",
         expected + w * (rounds.rewards - rounds.taken(model)),
         weights=w,
+        bias=_bias(rounds, w),
         assumes="q is right about the differences between items of a cluster",
     )
+
+
+def _bias(rounds: Rounds, w: FloatArray) -> Bias:
+    """Unknown where items share an embedding: what it leaves out of them may matter."""
+    return "none" if np.allclose(w, rounds.weights, rtol=1e-9, atol=0) else "unknown"
 
 
 def _chances(rounds: Rounds, clusters: ArrayLike | None, chances: FloatArray | None) -> FloatArray:
