@@ -83,6 +83,25 @@ class _Clicks:
         return np.asarray(self.classifier.predict_proba(x)[:, 1], dtype=np.float64)
 
 
+class _OneThread:
+    """A model without threads of its own: where others compute, they wait for each other."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def fit(self, x: FloatArray, y: FloatArray, sample_weight: FloatArray | None = None) -> None:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            self.model.fit(x, y, sample_weight=sample_weight)
+
+    def predict(self, x: FloatArray) -> FloatArray:
+        from threadpoolctl import threadpool_limits
+
+        with threadpool_limits(1):
+            return self.model.predict(x)
+
+
 def _are_clicks(rewards: FloatArray) -> bool:
     return bool(np.isin(rewards, (0.0, 1.0)).all())
 
@@ -111,8 +130,8 @@ def _trees(rewards: FloatArray) -> Any:
         raise _missing("trees") from None
     options: dict[str, Any] = {"max_iter": 50, "early_stopping": False, "random_state": 0}
     if _are_clicks(rewards):
-        return _Clicks(HistGradientBoostingClassifier(**options))
-    return HistGradientBoostingRegressor(**options)
+        return _OneThread(_Clicks(HistGradientBoostingClassifier(**options)))
+    return _OneThread(HistGradientBoostingRegressor(**options))
 
 
 def _missing(name: str) -> MissingExtra:

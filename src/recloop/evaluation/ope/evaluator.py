@@ -110,11 +110,14 @@ class OffPolicyEvaluator:
             return self._of_slates(target, names, estimators is None, q, reward_model,
                                    slate_weights)  # fmt: skip
         rounds = self.rounds(target, logging)
-        given = self._help(rounds, q, reward_model, clusters, item_features)
-        if estimators is None and given.q is not None:
+        has_model = q is not None or reward_model is not None
+        if estimators is None and has_model:
             names += [*methods.BY_MODEL, "mrdr", "switch_dr", "dros"]
         if estimators is None and clusters is not None and logging is not None:
-            names += ["mips"] if given.q is None else methods.OF_CLUSTERS
+            names += methods.OF_CLUSTERS if has_model else ["mips"]
+        given = Help(q, None, clusters)
+        if q is None and reward_model is not None:
+            given = self._fitted(names, rounds, reward_model, clusters, item_features)
         rows = []
         for name in names:
             found = methods.of_singles(name, rounds, given, self.settings.get(name))
@@ -226,22 +229,27 @@ class OffPolicyEvaluator:
             **more,
         )  # fmt: skip
 
-    def _help(
-        self, rounds: Rounds, q: Any, reward_model: Any, clusters: Any, item_features: Any
+    def _fitted(
+        self,
+        names: list[str],
+        rounds: Rounds,
+        reward_model: Any,
+        clusters: IntArray | None,
+        item_features: FloatArray | None,
     ) -> Help:
-        if q is not None or reward_model is None:
-            return Help(q, None, clusters)
-        contexts = self._contexts()
+        """The models of the reward that these estimators ask for, and no other."""
 
-        def fitted(weights: FloatArray | None) -> FloatArray:
+        def q_of(weights: FloatArray | None) -> FloatArray:
+            rounds.full_target("a model of the reward")
             return cross_fitted(
-                self._model(reward_model, rounds.rewards), contexts, rounds.actions,
+                self._model(reward_model, rounds.rewards), self._contexts(), rounds.actions,
                 rounds.rewards, self.n_items, stream(self.seed, "ope", "folds"),
                 item_features=item_features, sample_weights=weights,
             )  # fmt: skip
 
-        rounds.full_target("a model of the reward")
-        return Help(fitted(None), fitted(mrdr_weights(rounds)), clusters)
+        wanted = set(names)
+        q = q_of(None) if wanted & set(methods.USE_MODEL) else None
+        return Help(q, q_of(mrdr_weights(rounds)) if "mrdr" in wanted else None, clusters)
 
     def _cascade_model(
         self, log: SlateRounds, target: FloatArray, reward_model: Any

@@ -58,6 +58,7 @@ OF_CLUSTERS = ("mips", "offcem")
 OF_SINGLES = (
     *BY_WEIGHTS, *WITH_SETTING, *BY_MODEL, "mrdr", *WITH_MODEL_AND_SETTING, *OF_CLUSTERS,
 )  # fmt: skip
+USE_MODEL = (*BY_MODEL, *WITH_MODEL_AND_SETTING, "offcem")
 CUT = (*WITH_SETTING, *WITH_MODEL_AND_SETTING)
 """Those whose own weights hide how wild the log's are."""
 
@@ -89,8 +90,9 @@ def of_singles(name: str, rounds: Rounds, given: Help, setting: float | None = N
     if name in BY_MODEL:
         return Found(BY_MODEL[name](rounds, _model(name, given)))
     if name == "mrdr":
-        own = given.q_mrdr
-        return Found(single.mrdr(rounds, _model(name, given) if own is None else own))
+        return Found(
+            single.mrdr(rounds, given.q_mrdr if given.q_mrdr is not None else _model(name, given))
+        )
     if name in OF_CLUSTERS:
         if given.clusters is None:
             raise InvalidData(f"{name}: needs clusters, a group of every item.")
