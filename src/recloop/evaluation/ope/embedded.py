@@ -8,6 +8,7 @@ of what is left within a cluster (Saito et al. 2023).
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recloop.errors import InvalidData
 from recloop.evaluation.ope import checking
 from recloop.evaluation.ope.estimate import Bias, Estimate
 from recloop.evaluation.ope.rounds import Rounds
@@ -82,8 +83,9 @@ def _bias(rounds: Rounds, w: FloatArray) -> Bias:
 def _chances(rounds: Rounds, clusters: ArrayLike | None, chances: FloatArray | None) -> FloatArray:
     if chances is not None:
         return chances
-    codes = checking.codes("clusters", [] if clusters is None else clusters,
-                           (rounds.n_items,), None)  # fmt: skip
+    if clusters is None:
+        raise InvalidData("mips: needs clusters, a group of every item, or chances, got neither.")
+    codes = checking.codes("clusters", clusters, (rounds.n_items,), None)
     table = np.zeros((len(codes), int(codes.max()) + 1))
     table[np.arange(len(codes)), codes] = 1.0
     return table

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recloop.errors import InvalidData
+from recloop.errors import InvalidData, InvalidParameter
 from recloop.evaluation.cross_fitting import cross_fitted
 from recloop.evaluation.ope import bias, checking, intervals, marginal, methods, slates
 from recloop.evaluation.ope.diagnostics import Floors, Unreliable, by_slot, diagnose, judged
@@ -20,7 +20,7 @@ from recloop.evaluation.ope.table import Row
 from recloop.evaluation.ope.trajectories import Trajectories
 from recloop.evaluation.reward_models import reward_model as model_named
 from recloop.types import BoolArray, FloatArray, IntArray, LoggedDecisions
-from recloop.utils.checks import check_between, check_choice, check_count
+from recloop.utils.checks import check_between, check_choice, check_count, check_real
 from recloop.utils.names import unknown_name
 from recloop.utils.seeding import stream
 
@@ -52,6 +52,15 @@ class OffPolicyEvaluator:
         check_count(who, "n_items", self.n_items)
         check_count(who, "n_resamples", self.n_resamples)
         check_between(who, "confidence", self.confidence, 0, 1, low_open=True, high_open=True)
+        if self.reward_range is not None:
+            low, high = (check_real(who, "reward_range", end) for end in self.reward_range)
+            if not low < high:
+                raise InvalidParameter(
+                    f"{who}: reward_range must be LOW below HIGH, got {self.reward_range}."
+                )
+        for name in self.settings:
+            if name not in methods.CUT:
+                raise unknown_name("estimator with a setting", name, methods.CUT)
         if not self.decisions.activated.all():
             kept = self.decisions.rows(np.flatnonzero(self.decisions.activated))
             object.__setattr__(self, "decisions", kept)
@@ -59,6 +68,10 @@ class OffPolicyEvaluator:
             raise InvalidData("OffPolicyEvaluator: the log must have a decision that was shown.")
         if self.decisions.rewards is None and self.missing is None:
             raise InvalidData("OffPolicyEvaluator: the log has no rewards; join them first.")
+        m = int(self.decisions.offsets[-1])
+        for name in ("items", "propensities", "rewards"):
+            if getattr(self.decisions, name) is not None:
+                checking.shaped(name, np.asarray(getattr(self.decisions, name)), (m,))
         checking.distinct("ids", self.decisions.ids, len(self.decisions))
         checking.codes("items", self.decisions.items, (None,), self.n_items)
 
@@ -165,9 +178,9 @@ class OffPolicyEvaluator:
         log = self.decisions
         if (log.sizes == 0).any():
             raise InvalidData("OffPolicyEvaluator: a decision of the log shows nothing.")
-        if np.ndim(target) == 2 and np.shape(target)[1] != self.n_items:
+        if np.ndim(target) > 1 and np.shape(target)[1] != self.n_items:
             raise InvalidData(
-                f"off-policy evaluation: target must have shape ({len(log)}, {self.n_items}), got "
+                f"off-policy evaluation: target must have {self.n_items} columns of items, got "
                 f"{np.shape(target)}."
             )
         return Rounds(
@@ -267,7 +280,13 @@ class OffPolicyEvaluator:
         )  # fmt: skip
 
     def _model(self, wanted: Any, rewards: FloatArray) -> Any:
-        return model_named(wanted, rewards) if isinstance(wanted, str) else wanted
+        model = model_named(wanted, rewards) if isinstance(wanted, str) else wanted
+        if not (hasattr(model, "fit") and hasattr(model, "predict")):
+            raise InvalidParameter(
+                "OffPolicyEvaluator: reward_model must be a name or have fit and predict, got "
+                f"{wanted!r}."
+            )
+        return model
 
     def _contexts(self, *, places: bool = True) -> FloatArray:
         """(n, D) what is known of a decision, and its place on the page where there are several."""
@@ -299,6 +318,8 @@ class OffPolicyEvaluator:
                 "cascade_dr: needs q, a model of the reward from each slot downwards, or "
                 "reward_model beside a target of every item, shape (slates, slots, items)."
             )
+        if not isinstance(q, tuple) or len(q) != 2:
+            raise InvalidData("cascade_dr: q must be a pair (q_taken, v), each (slates, slots).")
         return slates.cascade_dr(log, *q)
 
     def _check_kind(self, name: str) -> None:
