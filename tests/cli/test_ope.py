@@ -1,6 +1,7 @@
 """`recloop ope`: numbers where the log can answer, exit code 3 where it cannot."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -151,3 +152,87 @@ def test_open_bandit_is_judged_as_it_lies(call, real_data):
     assert code == 0
     values = [round(row["value"], 6) for row in json.loads(printed)["estimates"][:2]]
     assert np.allclose(values, [0.003009, 0.003189])
+
+
+HEAD = (
+    "timestamp,item_id,position,click,propensity_score,"
+    "user_feature_0,user_feature_1,user_feature_2,user_feature_3"
+)
+ROW = {"timestamp": "2019-11-24 00:00:00+00:00", "item_id": "0", "position": "1", "click": "0",
+       "propensity_score": "0.5", "user_feature_0": "a", "user_feature_1": "b",
+       "user_feature_2": "c", "user_feature_3": "d"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("propensity_score", "0", r"propensity_score.*0"),
+        ("propensity_score", "1.7", r"propensity_score.*1\.7"),
+        ("propensity_score", "-0.2", r"propensity_score.*-0\.2"),
+        ("propensity_score", "nan", "propensity_score"),
+        ("propensity_score", "", "propensity_score"),
+        ("propensity_score", "inf", "propensity_score"),
+        ("propensity_score", "often", "propensity_score.*often"),
+        ("click", "nan", "click"),
+        ("click", "", "click"),
+        ("click", "yes", "click.*yes"),
+        ("position", "0", "position.*0"),
+        ("position", "1.5", "position.*1.5"),
+        ("timestamp", "yesterday", "timestamp.*yesterday"),
+    ],
+)
+def test_a_bad_cell_of_a_file_is_refused_with_row_column_and_value(
+    call, tmp_path, column, value, said
+):
+    rows = [ROW, ROW | {column: value}, ROW]
+    file = tmp_path / "all.csv"
+    text = "\n".join([HEAD, *(",".join(row[name] for name in HEAD.split(",")) for row in rows)])
+    file.write_text(text + "\n")
+    code, printed, told = call("ope", file)
+    assert (code, printed) == (2, "")
+    assert re.search(said, told), told
+    assert re.search(r"(row|line) [23]", told), told
+    assert file.read_text() == text + "\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--reward-model", "forest"], "No model of the reward named 'forest'"),
+        (["--estimator", "dm", "--reward-model", "none"], "dm: needs q"),
+        (["--reward-range", "0", "0.5"], "rewards must lie within"),
+        (["--reward-range", "1", "0"], "reward_range must be LOW below HIGH"),
+        (["--confidence", "1.5"], "confidence must be"),
+        (["--resamples", "0"], "n_resamples must be"),
+        (["--setting", "switch_dr=-1"], "switch_dr: at must be"),
+        (["--setting", "switch=1"], "Did you mean 'switch_dr'"),
+        (["--floor", "largest_z=-1"], "largest_z must be"),
+        (["--per", "page"], "--per must be one of 'decision', 'session'"),
+        (["--per", "session", "--gap", "-1"], "gap_s must be"),
+        (["--per", "session", "--discount", "2"], "discount must be"),
+        (["--item-groups", "nowhere.csv"], "no such file of item_id,group"),
+        (["--seed", "-1"], "seed must be"),
+        (["--estimator", "mips"], "mips: needs clusters"),
+    ],
+)
+def test_bad_options_are_sentences_and_exit_code_2(call, log, options, said):
+    place = log(60, [0.5, 0.5])
+    code, printed, told = call("ope", place, *options)
+    assert (code, printed) == (2, "")
+    assert said in told
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("item_id,group\n0,a\n1,b\n0,c\n", "item '0' has a second group 'c' at row 2"),
+        ("item_id,kind\n0,a\n1,b\n", "must be a CSV with columns item_id,group"),
+        ("", "must be a CSV with columns item_id,group"),
+    ],
+)
+def test_a_bad_file_of_groups_is_refused(call, log, tmp_path, text, said):
+    file = tmp_path / "groups.csv"
+    file.write_text(text)
+    code, _, told = call("ope", log(60, [0.5, 0.5]), "--item-groups", file)
+    assert code == 2
+    assert said in told
