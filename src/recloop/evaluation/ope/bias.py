@@ -12,7 +12,7 @@ clipped weights and rewards of at least 0). Mass that the log never shows is ins
 then below 1.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,7 @@ from recloop.evaluation.ope.rounds import Rounds
 BOUNDED = "confidence interval (bias within the range of rewards)"
 
 
-@dataclass(frozen=True)
-class Ends:
+class Ends(NamedTuple):
     """Two averages between whose expectations the policy's value lies."""
 
     low: Estimate
@@ -70,8 +69,12 @@ def bounded(
     it need not hold the estimate where the model of the reward points elsewhere.
     """
     found = ends(estimate, rounds, low, high)
-    below, above = (
-        intervals.bootstrap(one, rng, confidence=confidence, n_resamples=n_resamples)
-        for one in (found.low, found.high)
+    below, above = intervals.bootstrap_all(
+        found, rng, confidence=confidence, n_resamples=n_resamples
     )
+    return within(below, above, low, high)
+
+
+def within(below: Interval, above: Interval, low: float, high: float) -> Interval:
+    """From the interval of the low end and that of the high end to one of the policy's value."""
     return Interval(max(below.low, low), min(above.high, high))

@@ -8,9 +8,10 @@ import numpy as np
 
 from recloop.errors import InvalidData, InvalidParameter
 from recloop.evaluation.cross_fitting import cross_fitted
-from recloop.evaluation.ope import bias, checking, intervals, marginal, methods, slates
-from recloop.evaluation.ope.diagnostics import Floors, Unreliable, by_slot, diagnose, judged
+from recloop.evaluation.ope import checking, marginal, methods, slates
+from recloop.evaluation.ope.diagnostics import Floors
 from recloop.evaluation.ope.estimate import Estimate
+from recloop.evaluation.ope.judging import Answer, Judge
 from recloop.evaluation.ope.methods import Help
 from recloop.evaluation.ope.rounds import Rounds
 from recloop.evaluation.ope.sessions import sessions_of, trajectories_of
@@ -131,12 +132,12 @@ class OffPolicyEvaluator:
         given = Help(q, None, clusters)
         if q is None and reward_model is not None:
             given = self._fitted(names, rounds, reward_model, clusters, item_features)
-        rows = []
+        answers = []
         for name in names:
             found = methods.of_singles(name, rounds, given, self.settings.get(name))
             raw = rounds.weights if name in methods.CUT else found.estimate.weights
-            rows.append(self._row(name, found.estimate, raw, rounds, setting=found.setting))
-        return rows
+            answers.append(Answer(name, found.estimate, raw, found.setting))
+        return self._rows(answers, rounds)
 
     def evaluate_sessions(
         self,
@@ -171,7 +172,7 @@ class OffPolicyEvaluator:
             )  # fmt: skip
             names += methods.SEQUENCES_BY_MODEL if estimators is None else ()
         found = [(name, methods.of_sequences(name, trips, values)) for name in names]
-        return [self._row(name, one, one.weights) for name, one in found]
+        return self._rows([Answer(name, one, one.weights) for name, one in found])
 
     def rounds(self, target: FloatArray, logging: FloatArray | None = None) -> Rounds:
         """The log of single items beside a policy: its weights, support and calibration."""
@@ -199,48 +200,19 @@ class OffPolicyEvaluator:
             names += ["cascade_dr"] if q is not None else []
             names += ["pseudo_inverse"] if slate_weights is not None else []
         reference = None if self._kinds == ["marginal"] else slates.standard_ips(log)
-        rows = []
+        answers = []
         for name in names:
             estimate = self._slate_estimate(name, log, q, slate_weights)
             against = reference if estimate.assumes else None
-            rows.append(self._row(name, estimate, estimate.weights, log, reference=against))
-        return rows
+            answers.append(Answer(name, estimate, estimate.weights, reference=against))
+        return self._rows(answers, log)
 
-    def _row(
-        self,
-        name: str,
-        estimate: Estimate,
-        raw: FloatArray | None,
-        log: Rounds | SlateRounds | None = None,
-        *,
-        setting: float | None = None,
-        reference: Estimate | None = None,
-    ) -> Row:
-        rounds = log if isinstance(log, Rounds) else None
-        found = judged(estimate, self.floors, rounds=rounds, weights=raw, reference=reference)
-        refused = found if isinstance(found, Unreliable) else None
-        diagnostics = diagnose(np.ones(len(estimate)) if raw is None else raw, rounds=rounds)
-        more: dict[str, Any] = {
-            "assumes": estimate.assumes,
-            "bias": estimate.bias,
-            "setting": setting,
-            "slots": {} if raw is None else _slots(log, raw),
-            "weights": raw,
-        }
-        if refused is not None and not self.force:
-            return Row(name, None, None, None, None, refused, diagnostics, **more)
-        rng = stream(self.seed, "ope", name)
-        how: dict[str, Any] = {"confidence": self.confidence, "n_resamples": self.n_resamples}
-        if rounds is not None and estimate.bias == "unknown" and self.reward_range is not None:
-            around = bias.bounded(estimate, rounds, *self.reward_range, rng, **how)
-            label = bias.BOUNDED
-        else:
-            around = intervals.bootstrap(estimate, rng, **how)
-            label = estimate.interval_name
-        return Row(
-            name, estimate.value, around, label, estimate.standard_error, refused, diagnostics,
-            **more,
+    def _rows(self, answers: list[Answer], log: Rounds | SlateRounds | None = None) -> list[Row]:
+        judge = Judge(
+            self.floors, self.confidence, self.n_resamples, self.force, self.seed,
+            self.reward_range,
         )  # fmt: skip
+        return judge.rows(answers, log)
 
     def _fitted(
         self,
@@ -350,15 +322,3 @@ class OffPolicyEvaluator:
         log = self.decisions
         known = np.full(len(log.items), np.nan) if log.rewards is None else log.rewards
         return known if self.missing is None else np.where(np.isnan(known), self.missing, known)
-
-
-def _slots(log: Rounds | SlateRounds | None, weights: FloatArray) -> dict[int, Any]:
-    """The weights of each place: of single items by position, of slates each slot's own ratio."""
-    if isinstance(log, SlateRounds):
-        return {
-            place: diagnose(log.ratios[filled, place])
-            for place, filled in enumerate(log.filled.T) if filled.any()
-        }  # fmt: skip
-    if log is None or log.positions is None or len(np.unique(log.positions)) < 2:
-        return {}
-    return by_slot(weights, log.positions)
