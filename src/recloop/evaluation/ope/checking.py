@@ -71,14 +71,16 @@ def numbers(name: str, values: ArrayLike, shape: tuple[int | None, ...]) -> Floa
             f"off-policy evaluation: {name} must be numbers, got {_kind(values)}."
         ) from None
     shaped(name, array, shape)
-    refuse(name, ~np.isfinite(array), array, "finite numbers")
+    if not _within(array, -np.finfo(np.float64).max, np.finfo(np.float64).max):
+        refuse(name, ~np.isfinite(array), array, "finite numbers")
     return array
 
 
 def probabilities(name: str, values: ArrayLike, shape: tuple[int | None, ...]) -> FloatArray:
     """Numbers within [0, 1]."""
     array = numbers(name, values, shape)
-    refuse(name, (array < 0) | (array > 1), array, "probabilities between 0 and 1")
+    if not _within(array, 0, 1):
+        refuse(name, (array < 0) | (array > 1), array, "probabilities between 0 and 1")
     return array
 
 
@@ -92,7 +94,7 @@ def propensities(name: str, values: ArrayLike, shape: tuple[int | None, ...]) ->
 def distributions(name: str, values: ArrayLike, shape: tuple[int | None, ...]) -> FloatArray:
     """Probabilities that sum to one over axis 1."""
     array = probabilities(name, values, shape)
-    sums = array.sum(axis=1)
+    sums = array @ np.ones(array.shape[1]) if array.ndim == 2 else array.sum(axis=1)
     refuse(f"the sums of {name}", np.abs(sums - 1) > TOLERANCE, sums, "1 in each row")
     return array
 
@@ -121,6 +123,11 @@ def distinct(name: str, values: ArrayLike, n: int) -> np.ndarray:
     again[first] = False
     refuse(name, again, array, "different in every row")
     return array
+
+
+def _within(array: np.ndarray, low: float, high: float) -> bool:
+    """Whether all lie within [low, high], in two passes without a table of answers; NaN do not."""
+    return not array.size or bool(array.min() >= low and array.max() <= high)
 
 
 def _kind(values: Any) -> str:

@@ -12,6 +12,7 @@ from recloop.errors import InvalidData
 from recloop.evaluation.ope import checking
 from recloop.evaluation.ope.estimate import Bias, Estimate
 from recloop.evaluation.ope.rounds import Rounds
+from recloop.evaluation.ope.single import Modelled, modelled
 from recloop.types import FloatArray, IntArray
 
 ASSUMES = "the item changes the reward through its embedding alone"
@@ -40,10 +41,11 @@ def embedding_weights(
         if embeddings is None
         else checking.codes("embeddings", embeddings, (len(rounds),), chances.shape[1])
     )
-    rows = np.arange(len(rounds))
     shown = chances[rounds.actions, drawn]
     checking.refuse("p(e | a) of what was shown", shown <= 0, shown, "above 0")
-    return (target @ chances)[rows, drawn] / (logging @ chances)[rows, drawn]
+    of_items = np.ascontiguousarray(chances.T)[drawn]  # (n, A) p(e | a) of the e that was drawn
+    above, below = (np.einsum("na,na->n", policy, of_items) for policy in (target, logging))
+    return above / below
 
 
 def mips(
@@ -61,14 +63,13 @@ def mips(
     return Estimate("mips", w * rounds.rewards, weights=w, bias=_bias(rounds, w), assumes=ASSUMES)
 
 
-def offcem(rounds: Rounds, q: FloatArray, clusters: ArrayLike) -> Estimate:
+def offcem(rounds: Rounds, q: FloatArray | Modelled, clusters: ArrayLike) -> Estimate:
     """E_pi q + w(cluster) (r - q): unbiased where q is right about differences within a cluster."""
     w = embedding_weights(rounds, _chances(rounds, clusters, None))
-    model = checking.numbers("q", q, (len(rounds), rounds.n_items))
-    expected = np.einsum("na,na->n", rounds.full_target("offcem"), model)
+    model = modelled(rounds, q, "offcem")
     return Estimate(
         "offcem",
-        expected + w * (rounds.rewards - rounds.taken(model)),
+        model.expected + w * (rounds.rewards - model.taken),
         weights=w,
         bias=_bias(rounds, w),
         assumes="q is right about the differences between items of a cluster",

@@ -15,7 +15,7 @@ from recloop.evaluation.ope.judging import Answer, Judge
 from recloop.evaluation.ope.methods import Help
 from recloop.evaluation.ope.rounds import Rounds
 from recloop.evaluation.ope.sessions import sessions_of, trajectories_of
-from recloop.evaluation.ope.single import mrdr_weights
+from recloop.evaluation.ope.single import Modelled, modelled, mrdr_weights
 from recloop.evaluation.ope.slates import SlateRounds
 from recloop.evaluation.ope.table import Row
 from recloop.evaluation.ope.trajectories import Trajectories
@@ -129,7 +129,7 @@ class OffPolicyEvaluator:
             names += [*methods.BY_MODEL, "mrdr", "switch_dr", "dros"]
         if estimators is None and clusters is not None and logging is not None:
             names += methods.OF_CLUSTERS if has_model else ["mips"]
-        given = Help(q, None, clusters)
+        given = Help(None if q is None else modelled(rounds, q), None, clusters)
         if q is None and reward_model is not None:
             given = self._fitted(names, rounds, reward_model, clusters, item_features)
         answers = []
@@ -224,13 +224,14 @@ class OffPolicyEvaluator:
     ) -> Help:
         """The models of the reward that these estimators ask for, and no other."""
 
-        def q_of(weights: FloatArray | None) -> FloatArray:
+        def q_of(weights: FloatArray | None) -> Modelled:
             rounds.full_target("a model of the reward")
-            return cross_fitted(
+            q = cross_fitted(
                 self._model(reward_model, rounds.rewards), self._contexts(), rounds.actions,
                 rounds.rewards, self.n_items, stream(self.seed, "ope", "folds"),
                 item_features=item_features, sample_weights=weights,
             )  # fmt: skip
+            return modelled(rounds, q)
 
         wanted = set(names)
         q = q_of(None) if wanted & set(methods.USE_MODEL) else None

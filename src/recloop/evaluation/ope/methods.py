@@ -13,6 +13,7 @@ from recloop.evaluation.ope import embedded, marginal, sequential, single, slate
 from recloop.evaluation.ope.estimate import Estimate
 from recloop.evaluation.ope.rounds import Rounds
 from recloop.evaluation.ope.selection import tuned
+from recloop.evaluation.ope.single import Modelled
 from recloop.evaluation.ope.slates import SlateRounds
 from recloop.evaluation.ope.trajectories import Trajectories
 from recloop.types import FloatArray, IntArray
@@ -22,8 +23,8 @@ from recloop.utils.names import unknown_name
 class Help(NamedTuple):
     """What beside the log an estimator of single items may use."""
 
-    q: FloatArray | None = None  # (n, A) a model of the reward
-    q_mrdr: FloatArray | None = None  # (n, A) one fitted with `mrdr_weights`
+    q: FloatArray | Modelled | None = None  # (n, A) a model of the reward
+    q_mrdr: FloatArray | Modelled | None = None  # (n, A) one fitted with `mrdr_weights`
     clusters: IntArray | None = None  # (A,) what items have in common
 
 
@@ -39,7 +40,7 @@ BY_WEIGHTS: dict[str, Callable[[Rounds], Estimate]] = {
     "ips": single.ips,
     "snips": single.snips,
 }
-BY_MODEL: dict[str, Callable[[Rounds, FloatArray], Estimate]] = {
+BY_MODEL: dict[str, Callable[[Rounds, FloatArray | Modelled], Estimate]] = {
     "dm": single.dm,
     "dr": single.dr,
     "sndr": single.sndr,
@@ -49,7 +50,7 @@ WITH_SETTING: dict[str, Callable[[Rounds, float], Estimate]] = {
     "clipped_snips": lambda log, at: single.clipped_snips(log, at=at),
     "sub_gaussian_ips": lambda log, power: single.sub_gaussian_ips(log, power=power),
 }
-WITH_MODEL_AND_SETTING: dict[str, Callable[[Rounds, FloatArray, float], Estimate]] = {
+WITH_MODEL_AND_SETTING: dict[str, Callable[[Rounds, FloatArray | Modelled, float], Estimate]] = {
     "switch_dr": lambda log, q, at: single.switch_dr(log, q, at=at),
     "dros": lambda log, q, shrink: single.dros(log, q, shrink=shrink),
     "sub_gaussian_dr": lambda log, q, power: single.sub_gaussian_dr(log, q, power=power),
@@ -145,7 +146,7 @@ def _chosen(
     return Found(found.estimate, float(found.setting))
 
 
-def _model(name: str, given: Help) -> FloatArray:
+def _model(name: str, given: Help) -> FloatArray | Modelled:
     if given.q is None:
         raise InvalidData(f"{name}: needs q, a model of the reward of every item.")
     return given.q
