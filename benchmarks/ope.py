@@ -2,7 +2,8 @@
 
     python benchmarks/ope.py [--peer-python PATH] [--no-peer] [--rounds 3]
 
-Every contender runs in a process of its own on the same files, one thread, the best of its times in 2 seconds.
+Every contender runs in a process of its own on the same files, one thread; the best of its times
+in 2 seconds counts.
 Numbers must agree to 1e-9 where the definitions agree; those that differ by intent are printed
 beside each other. obp is loaded from its source (see benchmarks/bandits.py): its estimators alone,
 without its torch. Last, recloop alone: 10,000 resamples of ips, snips and dr on a million rounds.
