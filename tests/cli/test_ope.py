@@ -3,10 +3,17 @@
 import json
 import re
 
-import numpy as np
 import pytest
 
 from recloop.cli.app import app, outcome
+
+HEAD = (
+    "timestamp,item_id,position,click,propensity_score,"
+    "user_feature_0,user_feature_1,user_feature_2,user_feature_3"
+)
+ROW = {"timestamp": "2019-11-24 00:00:00+00:00", "item_id": "0", "position": "1", "click": "0",
+       "propensity_score": "0.5", "user_feature_0": "a", "user_feature_1": "b",
+       "user_feature_2": "c", "user_feature_3": "d"}  # fmt: skip
 
 
 @pytest.fixture
@@ -147,20 +154,38 @@ def test_mistakes_are_sentences(call, log, tmp_path):
 
 
 @pytest.mark.real
-def test_open_bandit_is_judged_as_it_lies(call, real_data):
-    code, printed, _ = call("ope", real_data / "obd" / "bts" / "men", "--json")
-    assert code == 0
-    values = [round(row["value"], 6) for row in json.loads(printed)["estimates"][:2]]
-    assert np.allclose(values, [0.003009, 0.003189])
-
-
-HEAD = (
-    "timestamp,item_id,position,click,propensity_score,"
-    "user_feature_0,user_feature_1,user_feature_2,user_feature_3"
+@pytest.mark.parametrize(
+    ("campaign", "printed_values", "effective"),
+    [("all", ["0.002360", "0.002334"], 340.4), ("men", ["0.003009", "0.003189"], 655.7)],
 )
-ROW = {"timestamp": "2019-11-24 00:00:00+00:00", "item_id": "0", "position": "1", "click": "0",
-       "propensity_score": "0.5", "user_feature_0": "a", "user_feature_1": "b",
-       "user_feature_2": "c", "user_feature_3": "d"}  # fmt: skip
+def test_uniform_on_open_bandit_passes_the_floors_with_every_printed_digit(
+    call, real_data, campaign, printed_values, effective
+):
+    code, printed, said = call("ope", real_data / "obd" / "bts" / campaign, "--json")
+    assert (code, said) == (0, "")
+    rows = json.loads(printed)["estimates"]
+    assert [f"{row['value']:.6f}" for row in rows[:2]] == printed_values
+    assert round(rows[0]["diagnostics"]["effective_rows"], 1) == effective
+    code, printed, _ = call("ope", real_data / "obd" / "bts" / campaign)
+    assert code == 0
+    assert all(value in printed for value in printed_values)
+
+
+def test_a_log_worth_two_rows_of_ten_thousand_is_refused_with_the_reason(call, tmp_path):
+    file = tmp_path / "all.csv"
+    rare = {0: "0.00001", 1: "0.00001"}
+    rows = (
+        ROW | {"item_id": str(i % 20), "propensity_score": rare.get(i, "0.9")}
+        for i in range(10_000)
+    )
+    lines = [",".join(row[name] for name in HEAD.split(",")) for row in rows]
+    file.write_text("\n".join([HEAD, *lines]) + "\n")
+    code, printed, said = call("ope", file, "--estimator", "ips", "--estimator", "dr")
+    assert code == 3
+    assert printed.count("unreliable") == 2
+    assert "the effective sample size is 2." in said
+    assert "of 10,000 rows, the floor 100" in said
+    assert "log with more exploration" in said
 
 
 @pytest.mark.parametrize(

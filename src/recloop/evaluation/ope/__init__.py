@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy_names(  # pyright: ignore[reportUnsupported
         "SlateRounds": f"{HOME}.slates",
         "Trajectories": f"{HOME}.trajectories",
         "Unreliable": f"{HOME}.diagnostics",
+        "balance": f"{HOME}.diagnostics",
         "confidence_sequence": f"{HOME}.intervals",
         "diagnose": f"{HOME}.diagnostics",
         "judged": f"{HOME}.diagnostics",

@@ -135,6 +135,32 @@ def calibration(rounds: Rounds, n_bins: int = 10) -> Calibration:
     return Calibration(predicted / n, observed / n, n, error)
 
 
+class Balance(NamedTuple):
+    """How often each item was shown over how often its propensities promised; 1 if they are right."""
+
+    mean: FloatArray  # (A,) of 1 / propensity where the item is shown, 0 elsewhere
+    z: FloatArray  # (A,) against 1; NaN for an item that is never shown
+
+    @property
+    def worst(self) -> float:
+        """The largest |z|; with A right items seldom above the 1 / A quantile of a normal."""
+        return float(np.nanmax(np.abs(self.z)))
+
+
+def balance(rounds: Rounds, n_items: int) -> Balance:
+    """Calibration from the propensities of the items shown alone, for items always eligible.
+
+    Each item is a policy that always shows it, whose weights must average to 1.
+    """
+    n = len(rounds)
+    shares = 1 / rounds.propensities / n
+    mean = np.bincount(rounds.actions, shares, n_items)
+    square = np.bincount(rounds.actions, shares**2 * n, n_items)
+    error = np.sqrt(np.maximum(square - mean**2, 0) / max(n - 1, 1))
+    z = np.divide(mean - 1, error, out=np.full(n_items, np.nan), where=error > 0)
+    return Balance(mean, z)
+
+
 def by_slot(weights: FloatArray, positions: IntArray) -> dict[int, Diagnostics]:
     """`diagnose` for the rows (n,) of each place on the page."""
     return {int(p): diagnose(weights[positions == p]) for p in np.unique(positions)}
