@@ -136,7 +136,7 @@ def calibration(rounds: Rounds, n_bins: int = 10) -> Calibration:
 
 
 class Balance(NamedTuple):
-    """How often each item was shown over how often its propensities promised; 1 if they are right."""
+    """How often items were shown over how often their propensities promised; 1 if right."""
 
     mean: FloatArray  # (A,) of 1 / propensity where the item is shown, 0 elsewhere
     z: FloatArray  # (A,) against 1; NaN for an item that is never shown
@@ -154,7 +154,7 @@ def balance(rounds: Rounds, n_items: int) -> Balance:
     """
     n = len(rounds)
     shares = 1 / rounds.propensities / n
-    mean = np.bincount(rounds.actions, shares, n_items)
+    mean = np.bincount(rounds.actions, shares, n_items).astype(np.float64)
     square = np.bincount(rounds.actions, shares**2 * n, n_items)
     error = np.sqrt(np.maximum(square - mean**2, 0) / max(n - 1, 1))
     z = np.divide(mean - 1, error, out=np.full(n_items, np.nan), where=error > 0)
