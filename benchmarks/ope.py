@@ -7,10 +7,7 @@ in 2 seconds counts.
 Numbers must agree to 1e-9 where the definitions agree; those that differ by intent are printed
 beside each other. obp is loaded from its source (see benchmarks/bandits.py): its estimators alone,
 without its torch. Last, recloop alone: 10,000 resamples of ips, snips and dr on a million rounds.
-
-Two shared x86-64 cores, one thread, Python 3.11, numpy 2.4:
-
-FIGURES
+Figures: docs/how-to/off_policy.md.
 """
 
 import argparse
