@@ -223,3 +223,104 @@ def test_a_ratio_keeps_what_it_is_made_of():
     assert one.bias == "vanishing"
     assert one.weights is w
     assert one.interval_name == "confidence interval"
+
+
+def test_every_estimate_with_weights_carries_them_for_the_floors():
+    table = np.array([[0.5, 0.25], [0.25, 0.5]])
+    log = SlateRounds(table, table, np.full((2, 2), 0.5))
+    whole, own = np.array([2.0, 2.0]), np.array([2.0, 1.0])
+    for name, build in methods.OF_SLATES.items():
+        found = build(log).weights
+        assert found == pytest.approx(own if name.startswith("independent") else whole)
+    trips = Trajectories(table, table, np.full((2, 2), 0.5))
+    for build in methods.OF_SEQUENCES.values():
+        assert build(trips).weights == pytest.approx(whole)
+    for name in ("ips", "snips", "dr", "sndr", "mrdr", "mips", "offcem"):
+        given = methods.Help(Q, Q, np.array([0, 1]))
+        one = methods.of_singles(name, rounds(), given).estimate
+        assert one.weights == pytest.approx([0.6, 0.8, 1.6])
+
+
+def test_what_an_estimator_assumes_is_said():
+    table = np.full((2, 2), 0.5)
+    log = SlateRounds(table, table, table)
+    above = "a slot's reward depends on its item and those above"
+    assert slates.standard_ips(log).assumes == ""
+    assert slates.independent_ips(log).assumes == "a slot's reward depends on its item"
+    assert slates.reward_interaction_ips(log).assumes == above
+    assert slates.cascade_dr(log, table, table).assumes == above
+    assert embedded.mips(rounds(), [0, 1]).assumes == embedded.ASSUMES
+    within = "q is right about the differences between items of a cluster"
+    assert embedded.offcem(rounds(), Q, [0, 1]).assumes == within
+    values = marginal.Values(table, table)
+    trips = Trajectories(table, table, table)
+    assert marginal.fqe(trips, values).assumes == marginal.MARKOV
+
+
+def test_lists_are_taken_as_arrays():
+    log = Rounds([0, 1], [1, 2], [0.5, 0.25], [[0.5, 0.5], [0.5, 0.5]], positions=[0, 1])
+    for values, kind in ((log.rewards, np.float64), (log.propensities, np.float64)):
+        assert isinstance(values, np.ndarray)
+        assert values.dtype == kind
+    assert isinstance(log.actions, np.ndarray)
+    assert isinstance(log.positions, np.ndarray)
+    assert log.taken(np.array([[1.0, 2.0], [3.0, 4.0]])).tolist() == [1, 4]
+
+
+@pytest.mark.parametrize(("gap", "is_even"), [(4e-7, True), (2e-6, False)])
+def test_replay_takes_what_differs_by_rounding_alone(gap, is_even):
+    small = 0.001
+    log = rounds(propensities=np.array([small, small * (1 + gap), small]), logging=None)
+    if is_even:
+        assert single.replay(log).value > 0
+    else:
+        with pytest.raises(ValueError, match="equal in all rows for replay"):
+            single.replay(log)
+
+
+def test_bounds_and_folds_name_who_asks(rng):
+    one = ratio("x", np.ones(3), np.ones(3))
+    for name in ("hoeffding", "empirical_bernstein", "lower_bound", "confidence_sequence"):
+        with pytest.raises(ValueError, match=f"^{name}: holds for plain averages"):
+            getattr(intervals, name)(one, 0, 1)
+    with pytest.raises(ValueError, match=r"^cross_fitted: n_folds must be"):
+        cross_fitted(Ridge(), np.ones((4, 1)), [0, 1, 0, 1], np.ones(4), 2, rng, n_folds=1)
+    with pytest.raises(ValueError, match="the sums of chances must be 1"):
+        embedded.mips(rounds(), chances=np.full((2, 2), 0.7))
+
+
+def test_offcem_has_its_groups_beside_a_fitted_model(rng):
+    items = rng.integers(2, size=80)
+    log = log_of(items, np.full(80, 0.5), rng.random(80))
+    (row,) = OffPolicyEvaluator(log, 2).evaluate(
+        np.full((80, 2), 0.5), ["offcem"], reward_model="ridge", clusters=np.array([0, 0]),
+        logging=np.full((80, 2), 0.5),
+    )  # fmt: skip
+    assert row.value is not None
+
+
+def test_sessions_may_break_after_less_than_a_second():
+    from recloop.evaluation.ope.sessions import sessions_of
+
+    log = log_of([0, 1], [0.5, 0.5], [1, 1], timestamps=np.array([0.0, 0.6]))
+    assert len(sessions_of(log, 0.5).rows) == 2
+    assert len(sessions_of(log, 0.6).rows) == 1
+    assert len(sessions_of(log, 0).rows) == 2
+
+
+def test_a_range_of_one_number_is_refused():
+    from recloop.evaluation.ope import bias
+
+    log = rounds(rewards=np.ones(3))
+    with pytest.raises(ValueError, match="all rewards must lie within"):
+        bias.ends(single.dm(log, Q), log, 1.0, 1.0)
+
+
+def test_a_model_of_slates_may_be_one_that_looks_at_the_rewards(rng):
+    """logistic refuses rewards other than 0 and 1, so that it must be shown them."""
+    pytest.importorskip("sklearn")
+    log = log_of([0, 1] * 6, [0.5, 1.0] * 6, np.full(12, 0.5), np.full(6, 2))
+    with pytest.raises(ValueError, match=r"needs rewards of 0 and 1, got 0\.5"):
+        OffPolicyEvaluator(log, 2).evaluate(
+            uniform_slots(log, 2), ["cascade_dr"], reward_model="logistic"
+        )
