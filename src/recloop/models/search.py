@@ -38,8 +38,9 @@ class Real:
         check_real("Real", "high", self.high)
         _check_range("Real", self.low, self.high, self.log)
 
-    def __contains__(self, value: object) -> bool:
-        return _is_number(value) and self.low <= value <= self.high
+    def __contains__(self, value: Any) -> bool:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and self.low <= value <= self.high
 
     def edge(self, value: Any) -> End | None:
         """At which end of the range `value` lies, unless the parameter ends there itself."""
@@ -61,7 +62,7 @@ class Integer:
         check_count("Integer", "high", self.high)
         _check_range("Integer", self.low, self.high, self.log)
 
-    def __contains__(self, value: object) -> bool:
+    def __contains__(self, value: Any) -> bool:
         whole = isinstance(value, int) and not isinstance(value, bool)
         return whole and self.low <= value <= self.high
 
@@ -128,8 +129,11 @@ class SearchSpace(Mapping[str, Parameter]):
 
     def edges(self, params: Mapping[str, Any]) -> dict[str, End]:
         """The parameters of `params` that lie at an edge of their range, and which."""
-        found = {name: one.edge(params[name]) for name, one in self.items() if name in params}
-        return {name: end for name, end in found.items() if end is not None}
+        return {
+            name: end
+            for name, one in self.items()
+            if name in params and (end := one.edge(params[name])) is not None
+        }
 
 
 def _check_range(owner: str, low: float, high: float, log: bool) -> None:
@@ -137,10 +141,6 @@ def _check_range(owner: str, low: float, high: float, log: bool) -> None:
         raise InvalidParameter(f"{owner}: low must be below high, got {low!r} and {high!r}.")
     if log and low <= 0:
         raise InvalidParameter(f"{owner}: low must be above 0 where log is True, got {low!r}.")
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _edge(one: Real | Integer, value: float) -> End | None:
