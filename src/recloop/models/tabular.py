@@ -81,7 +81,7 @@ class AbstractTabularRecommender(AbstractRecommender):
     search_space = SearchSpace(
         learning_rate=Real(1e-3, 1.0, log=True, limits=("high",)),
         discount_factor=Real(0.0, 0.99, limits=("low", "high")),
-        prior_visits=Real(1e-4, 10.0, log=True),
+        prior_visits=Real(1e-4, 100.0, log=True),
         epsilon=Real(0.01, 0.5, log=True, acts=True),
     )
 
