@@ -83,7 +83,7 @@ def budget_in_words(rows: Sequence[Row]) -> list[str]:
         pruned = sum(row["n_pruned"] for row in searched)
         failed = sum(row["n_failed"] for row in searched)
         said.append(
-            f"{searched[0]['n_trials']} trials for each of {len(searched)} methods: "
+            f"{searched[0]['n_trials']} trials for each method that has something to tune: "
             f"{', '.join(row['name'] for row in searched)}."
             + (f" Stopped early among them: {pruned}." if pruned else "")
             + (f" Failed: {failed}." if failed else "")
