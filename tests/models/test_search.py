@@ -4,7 +4,7 @@ from inspect import signature
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recloop.errors import InvalidParameter
@@ -47,6 +47,7 @@ class TestEveryModel:
             params = dict(zip(made.search_space, corner, strict=True))
             assert {key: getattr(made(2, 3, **params), key) for key in params} == params
 
+    @settings(max_examples=20)
     @given(data=st.data())
     def test_takes_every_point_of_its_space(self, name, data):
         made = model_class(name)

@@ -35,7 +35,7 @@ from recloop.utils.files import (
 
 TIMINGS = "timings.json"
 ENVIRONMENT = "environment.json"
-LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "implicit", "torch")
+LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "implicit", "torch", "optuna")
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,8 @@ def run_tuning(
     The same configuration on the same data goes on where it was interrupted, however that came
     about; another one in the same folder raises RunFolderInUse.
 
-    n_workers: processes for trials. What is found does not depend on it.
+    n_workers: processes for trials. What is found does not depend on it. A script that asks for
+    more than one needs `if __name__ == "__main__":` around what it does, as they import it.
     resume: raise MissingData if there is nothing to go on with.
     measured: without it the test part is left alone: no benchmark.
     """
