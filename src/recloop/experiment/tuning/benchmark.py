@@ -85,7 +85,7 @@ def leaderboard(run: RunFolder, found: Row) -> Row:
     results, tuned = run.metrics(), {row["name"]: row for row in found["methods"]}
     metric = found["metric"]
     rows = [_row(row, metric, tuned) for row in results["models"]]
-    rows.sort(key=lambda row: -float("-inf") if row["test"] is None else -row["test"])
+    rows.sort(key=lambda row: float("inf") if row["test"] is None else -row["test"])
     return {
         **{key: found[key] for key in ("recloop", "seed", "trial_seeds", "metric", "n_trials")},
         "rows": rows,

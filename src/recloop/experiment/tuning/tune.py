@@ -156,7 +156,7 @@ def _all_trials(
     progress: Progress,
 ) -> Trials:
     """Run what is not over yet; afterwards every method has its trials."""
-    for left in path.glob(".*.tmp"):
+    for left in path.glob(".*.tmp*"):
         left.unlink()
     shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
     own = path / CHECKPOINTS / str(os.getpid())  # a killed one's worker may not have ended yet
