@@ -6,6 +6,7 @@ import pytest
 
 from recloop.experiment import load_config, run_experiment
 from recloop.experiment.build import entries
+from recloop.experiment.tuning.tune import run_tuning
 from recloop.models.registry import model_class
 from recloop.simulators import WORLDS
 from recloop.simulators.build import build_world
@@ -38,6 +39,16 @@ def test_a_configuration_runs_on_a_tiny_setting(name, tmp_path):
     config = load_config(CONFIGS[0].parent / f"{name}.yaml", small)
     folder = run_experiment(config, tmp_path / "out", data_dir=tmp_path / "data")
     assert len(folder.metrics()["models"]) == len(entries(config))
+
+
+@pytest.mark.slow
+def test_the_example_of_tuning_gives_everybody_its_trials(tmp_path):
+    small = ["tuning.n_trials=2", "training.n_seeds=1", "evaluation.n_resamples=100"]
+    config = load_config(CONFIGS[0].parent / "tune.yaml", small)
+    board = run_tuning(config, tmp_path / "out", data_dir=tmp_path / "data")
+    trials = {row["name"]: row["n_trials"] for row in board["tuned"]}
+    assert trials == {name: 1 if name in ("random", "popular") else 2 for name in trials}
+    assert set(trials) >= LEADERBOARD
 
 
 @pytest.mark.slow

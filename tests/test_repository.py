@@ -36,7 +36,7 @@ ROOMS = {
     "plotly": ("experiment/figures.py", "experiment/report.py", "demo/"),
     "pydantic": ("experiment/",),
     "yaml": ("experiment/",),
-    "optuna": ("experiment/",),
+    "optuna": ("experiment/tuning/study.py",),
     "typer": ("cli/",),
     "rich": ("cli/",),
     "streamlit": ("demo/", "cli/demo.py"),
