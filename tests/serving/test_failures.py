@@ -1,4 +1,4 @@
-"""What goes wrong: the disk, one request among many, a defect, another process, too much at once."""
+"""What goes wrong: the disk, one request of many, a defect, another process, too much at once."""
 
 import asyncio
 import subprocess
