@@ -34,16 +34,25 @@ ROOMS = {
     "sqlalchemy": ("decisions/postgres.py",),
     "gymnasium": ("simulators/",),
     "plotly": ("experiment/figures.py", "experiment/report.py", "demo/"),
-    "pydantic": ("experiment/",),
+    "pydantic": ("experiment/", "serving/settings.py", "serving/reading.py"),
     "yaml": ("experiment/",),
     "optuna": ("experiment/tuning/study.py",),
     "typer": ("cli/",),
     "rich": ("cli/",),
     "streamlit": ("demo/", "cli/demo.py"),
+    "fastapi": ("serving/app.py",),
+    "starlette": ("serving/",),
+    "uvicorn": ("serving/running.py",),
+    "msgspec": ("serving/",),
+    "prometheus_client": ("serving/exposition.py",),
 }
 """Where each third party may be imported, below src/recloop; "" is everywhere."""
 
-NAME_ON_PYPI = {"yaml": "pyyaml", "sklearn": "scikit-learn"}
+NAME_ON_PYPI = {
+    "yaml": "pyyaml",
+    "sklearn": "scikit-learn",
+    "prometheus_client": "prometheus-client",
+}
 HEAVY = {
     "numpy",
     "numba",

@@ -1,4 +1,4 @@
-"""What goes wrong: the disk, one request among many, a defect, another process, too much at once."""
+"""What goes wrong: the disk, one request among many, a defect, another process, too much."""
 
 import asyncio
 import subprocess

@@ -90,7 +90,7 @@ def linked(name):
 
 
 def pickled(folder):
-    header, arrays = load_arrays(folder / MODEL)
+    _, arrays = load_arrays(folder / MODEL)
     kept = {name: arrays[name] for name in arrays if name != "weights"}
     np.savez(folder / "x.npz", **kept, weights=np.array([os.system, {}], dtype=object))
     os.replace(folder / "x.npz", folder / MODEL)
@@ -98,7 +98,7 @@ def pickled(folder):
 
 
 BAD = {
-    "a flipped bit in the arrays": lambda folder: flipped(folder),
+    "a flipped bit in the arrays": flipped,
     "a flipped bit near the end": lambda folder: flipped(folder, place=0.999),
     "a flipped bit in the ids": lambda folder: flipped(folder, IDS),
     "a flipped bit and a manifest that fits": lambda folder: (
