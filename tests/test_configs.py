@@ -8,10 +8,14 @@ from recloop.experiment import load_config, run_experiment
 from recloop.experiment.build import entries
 from recloop.experiment.tuning.tune import run_tuning
 from recloop.models.registry import model_class
+from recloop.serving.reading import load_settings
+from recloop.serving.settings import LearningRules, Lists
 from recloop.simulators import WORLDS
 from recloop.simulators.build import build_world
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).parents[1] / "configs"
+SERVICE = FOLDER / "serving.yaml"
+CONFIGS = sorted(set(FOLDER.glob("*.yaml")) - {SERVICE})
 LEADERBOARD = {"random", "popular", "item_knn", "ease", "als", "markov"}
 
 
@@ -20,6 +24,12 @@ def test_a_configuration_builds_its_models_beside_every_baseline(path):
     rows = entries(load_config(path))
     assert {row.name for row in rows} >= LEADERBOARD
     assert all(row.build(3, 4, 0).n_items == 4 for row in rows)
+
+
+def test_the_settings_of_the_service_are_read_and_say_its_defaults():
+    found = load_settings(SERVICE)
+    assert found.rewards == {"click": 1.0, "purchase": 5.0}
+    assert (found.floor, found.rules, found.lists) == (0.05, LearningRules(), Lists())
 
 
 def test_the_default_compares_every_kind_of_agent():
