@@ -73,6 +73,9 @@ class AbstractRecommender(ABC):
     learns: ClassVar[str] = "steps"
     """steps: `update` and `update_batch` teach it. fit: `fit(interactions)` does, all at once."""
 
+    learns_slowly: ClassVar[bool] = False
+    """Whether a step takes so long that a service learns it beside its requests."""
+
     corrects: ClassVar[bool] = False
     """Whether `correct_batch` can mend a reward that was learned already."""
 

@@ -126,6 +126,7 @@ class DQNRecommender(AbstractRecommender):
 
     type_name = "dqn"
     learns_row_by_row = True
+    learns_slowly = True
     search_space = SearchSpace(
         learning_rate=Real(5e-4, 0.05, log=True),
         discount_factor=Real(0.0, 0.99, limits=("low", "high")),

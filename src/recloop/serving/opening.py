@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from recloop.decisions import Control, DecisionLog
-from recloop.errors import InvalidConfig, InvalidData, InvalidParameter
+from recloop.errors import DamagedFile, InvalidConfig, InvalidData, InvalidParameter
 from recloop.experiment.folder import RunFolder
 from recloop.models.base import AbstractRecommender
 from recloop.models.registry import load_model
@@ -131,7 +131,13 @@ def recovered(
     if use_snapshots:
         folder = Path(settings.data_dir) / "snapshots"
         state = snapshots.newest(folder, log, state, registry.load, load_model, remark) or state
-    return refold(log, state, last=last)
+    refold(log, state, last=last)
+    if state.lacking and last is None:
+        raise DamagedFile(
+            f"{registry.folder}: the published model '{state.lacking}' is gone, and no later one "
+            "takes its place. Restore its folder, or activate another model on a copy of the log."
+        )
+    return state
 
 
 def _begin(

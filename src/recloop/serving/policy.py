@@ -6,7 +6,7 @@ same catalogue in the same order, nothing is translated.
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,6 +73,10 @@ class Policy:
         self.users = dict(users or {})
         self.waiting: dict[int, Transitions] = {}  # by the log's code of the person
         self.learns = learns and model.learns == "steps"
+        self.in_background = model.learns_slowly
+        self.n_published = 0  # steps that the model has learned in the background
+        self.unpublished: list[Transitions] = []  # those after them
+        self.listener: Callable[[Transitions], None] | None = None  # the trainer's ear
         self.turns: list[int] = []  # of the log: from the first it learned, from the next not, ...
         self.grown: dict[int, int] = {}  # by the log's code of an item: since when it has it
         self._own: IntArray | None = None  # the model's code of each item of the log, -1: none
@@ -229,6 +233,11 @@ class Policy:
 
     def _teach(self, learn: Callable[[Transitions], None], steps: Transitions) -> int:
         """How many of the rows were learned; one that is refused does not keep others out."""
+        if self.in_background:
+            self.unpublished.append(steps)
+            if self.listener is not None:
+                self.listener(steps)
+            return len(steps)
         if len(steps) == 1 or not self.model.learns_row_by_row:
             try:
                 learn(steps)
@@ -238,6 +247,10 @@ class Policy:
                     return 0
         rows = range(len(steps))
         return sum(self._teach(learn, steps.rows(slice(row, row + 1))) for row in rows)
+
+    def teach(self, steps: Transitions) -> int:
+        """Learn steps in the model's own codes; how many of them it did not refuse."""
+        return self._teach(self.model.update_batch, steps)
 
     def _learn_in_turn(self, steps: Transitions, people: list[int]) -> None:
         """Each step waits until its person's next action is known."""
@@ -284,3 +297,13 @@ class Learned(NamedTuple):
 
     rows: int
     corrections: int
+
+
+def joined_steps(parts: list[Transitions]) -> dict[str, np.ndarray]:
+    """Steps one after the other; nothing where there are none."""
+    arrays = {}
+    for part in fields(Transitions):
+        column = [getattr(steps, part.name) for steps in parts]
+        if column and isinstance(column[0], np.ndarray):
+            arrays[part.name] = np.concatenate(column)
+    return arrays

@@ -24,7 +24,7 @@ from recloop.models import MODELS
 from recloop.models.base import AbstractRecommender
 from recloop.models.packed import packed_size, unpacked
 from recloop.models.registry import load_model
-from recloop.serving.policy import Policy
+from recloop.serving.policy import Policy, joined_steps
 from recloop.utils.files import (
     MANIFEST,
     checked_file,
@@ -42,6 +42,7 @@ ID = re.compile(r"^[^\x00-\x1f\x7f]{1,4096}\Z")
 MATRICES = {"evidence", "inverse", "shared_evidence", "shared_inverse"}
 MAY_BE_EMPTY = {"table_values", "table_heads"}
 MODEL, IDS = "model.npz", "ids.json"
+KEPT = ".kept"  # no part of the model: the manifest does not list it
 
 
 class Registry:
@@ -83,6 +84,20 @@ class Registry:
             return version, digest
         finally:
             shutil.rmtree(place, ignore_errors=True)
+
+    def prune(self, name: str, keep: int) -> None:
+        """Remove all but the newest `keep` models of a name, and those that a record swapped in."""
+        old = sorted(
+            (one for one in self.folder.glob(f"{name}-*") if not (one / KEPT).exists()),
+            key=lambda one: one.stat().st_mtime_ns,
+            reverse=True,
+        )
+        for folder in old[keep:]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def keep(self, version: str) -> None:
+        """Never prune a model: a record of the log names it."""
+        (self._place(version) / KEPT).touch()
 
     def versions(self) -> list[str]:
         """All that are registered, by name."""
@@ -254,6 +269,8 @@ def fingerprint(policy: Policy) -> str:
     counters = {key: one for key, one in policy.model.counters().items() if key != "last_change"}
     digest = hashlib.sha256(json.dumps(counters, sort_keys=True).encode())
     _digest_arrays(digest, policy.model.arrays())
+    if policy.unpublished:
+        _digest_arrays(digest, joined_steps(policy.unpublished))
     for person in sorted(policy.waiting):
         digest.update(str(person).encode())
         columns = vars(policy.waiting[person]).items()

@@ -34,6 +34,7 @@ from recloop.serving.registry import Registry
 from recloop.serving.settings import LearningRules, ServingSettings
 from recloop.serving.state import ServiceState
 from recloop.serving.stored import find_shown
+from recloop.serving.trainer import Trainer
 from recloop.utils.seeding import stream
 
 MOST_AT_ONCE = 64  # requests that are scored together
@@ -96,6 +97,8 @@ class Service:
         self._saver = ThreadPoolExecutor(1, thread_name_prefix="snapshots")
         self._saving: asyncio.Future[Any] | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._publishing: set[asyncio.Task[Control]] = set()
+        self.trainers: dict[str, Trainer] = {}  # by the name of the policy
 
     # Life
 
@@ -111,6 +114,7 @@ class Service:
         )
         self.ledger.start()
         self._tasks = [self._loop.create_task(self._settle_for_ever())]
+        self._match_trainers()
 
     def stop_settling(self) -> None:
         """Give no default rewards by itself any more; `settle` does it when asked."""
@@ -128,6 +132,7 @@ class Service:
         while n_idle < TURNS_OF_REST and self.ledger.is_alive:
             await asyncio.sleep(0.001)
             n_idle = 0 if self.ledger.n_waiting else n_idle + 1
+        await self._loop.run_in_executor(None, self._stop_trainers)
         await self._loop.run_in_executor(None, self.ledger.stop)
         if self.broken is None:
             await self.save_snapshot()
@@ -309,6 +314,8 @@ class Service:
         if control.kind in ("swap", "publish"):
             load = partial(self.registry.make_ready, control.file, control.sha256)
             await self._loop.run_in_executor(None, load)
+            if control.kind == "swap":
+                self.registry.keep(control.file)
         unit = Unit(self._loop.create_future(), controls=[control], activated=[None])
         self.ledger.put(unit)
         await unit.done
@@ -317,6 +324,53 @@ class Service:
     async def configure(self, what: str, **details: Any) -> Control:
         """Write a control of the kind "config"."""
         return await self.control(config_control(what, **details))
+
+    # Training beside the requests
+
+    def _match_trainers(self, *, anew: bool = False) -> None:
+        """A trainer for each policy that learns in the background, and no other.
+
+        anew: those there are begin again, from what is served now.
+        """
+        wanted = {
+            one.name: one
+            for one in self.state.policies
+            if one.in_background and self.state.is_learning(one)
+        }
+        for name in [name for name in self.trainers if anew or name not in wanted]:
+            self.trainers.pop(name).stop()
+        for policy in [*self.state.policies, *self.state.previous]:
+            policy.listener = None
+        for name, policy in wanted.items():
+            if name not in self.trainers and not self.is_closing:
+                every = self.settings.publish_every
+                self.trainers[name] = Trainer(policy, self.registry, every, self._publish)
+            if name in self.trainers:
+                policy.listener = self.trainers[name].hear
+
+    def _stop_trainers(self) -> None:
+        for trainer in self.trainers.values():
+            trainer.stop()
+
+    def _publish(self, version: str, sha256: str, name: str, n_learned: int) -> None:
+        """On a trainer's thread: write that its model is served from now on."""
+        details = json.dumps({"name": name, "n_learned": n_learned})
+        control = Control(uuid.uuid4().hex, time.time(), "publish", version, sha256, details)
+        self._loop.call_soon_threadsafe(self._begin_to_publish, control)
+
+    def _begin_to_publish(self, control: Control) -> None:
+        if self.is_closing:
+            return
+        task = self._loop.create_task(self.control(control))
+        self._publishing.add(task)
+        task.add_done_callback(self._published)
+
+    def _published(self, task: "asyncio.Task[Control]") -> None:
+        self._publishing.discard(task)
+        if task.cancelled() or task.exception() is not None:
+            self.count("publications_failed")
+        else:
+            self.count("publications")
 
     # Asking
 
@@ -383,6 +437,8 @@ class Service:
         for control, shown in zip(unit.controls, unit.activated, strict=True):
             if control.seq:
                 self.state.apply_control(control, shown)
+                if control.kind in ("swap", "rollback", "freeze", "config"):
+                    self._match_trainers(anew=control.kind in ("swap", "rollback"))
         if unit.rewards:
             answers = unit.answers[len(unit.answers) - len(unit.rewards) :]
             stored = [row for row, a in enumerate(answers) if a.result in ("stored", "late")]

@@ -84,6 +84,7 @@ class ServingSettings(Section):
     floor: the least share of every slot that is drawn uniformly from what may be shown.
     rewards: what an event is worth, such as click: 1, purchase: 5.
     snapshot_every: records between two snapshots.
+    publish_every: rewards between two models of a background trainer (DQN).
     """
 
     model: str | None = None
@@ -102,6 +103,7 @@ class ServingSettings(Section):
         default_factory=lambda: {"click": 1.0}
     )
     snapshot_every: Annotated[int, Field(ge=1)] = 20_000
+    publish_every: Annotated[int, Field(ge=1)] = 500
     snapshots_kept: Annotated[int, Field(ge=1)] = 3
     remembered_decisions: Annotated[int, Field(ge=1)] = 100_000
     rules: LearningRules = LearningRules()

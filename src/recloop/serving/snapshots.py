@@ -14,7 +14,7 @@ import json
 import shutil
 from collections.abc import Callable
 from copy import copy, deepcopy
-from dataclasses import astuple, fields
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from recloop.decisions import DecisionLog
 from recloop.serving.catalogue import Catalogue
 from recloop.serving.experiments import Tally
 from recloop.serving.people import People
-from recloop.serving.policy import Policy
+from recloop.serving.policy import Policy, joined_steps
 from recloop.serving.registry import fingerprint
 from recloop.serving.settings import LearningRules
 from recloop.serving.state import Canary, Loader, ServiceState
@@ -81,6 +81,7 @@ class Frozen:
                     "learns": one.learns,
                     "turns": list(one.turns),
                     "grown": sorted(one.grown.items()),
+                    "n_published": one.n_published,
                     "items": one.items,
                 }
                 for one in policies
@@ -97,6 +98,7 @@ class Frozen:
             for name, policy in self.policies.items():
                 policy.model.save(place / f"{name}.npz")
                 save_arrays(place / f"{name}.waiting.npz", *_waiting_arrays(policy))
+                save_arrays(place / f"{name}.unpublished.npz", joined_steps(policy.unpublished), {})
                 write_json(place / f"{name}.users.json", policy.users)
             write_manifest(place)
             sync_folder(place)
@@ -117,6 +119,8 @@ def _copied(policy: Policy) -> Policy:
     twin.model = deepcopy(policy.model)
     twin.items = list(policy.items)
     twin.waiting = dict(policy.waiting)  # steps are never changed in place
+    twin.unpublished = list(policy.unpublished)
+    twin.listener = None
     return twin
 
 
@@ -224,18 +228,17 @@ def _policy(
     policy.turns = [int(seq) for seq in about["turns"]]
     policy.grown = {int(item): int(seq) for item, seq in about["grown"]}
     policy.waiting = _waiting(*load_arrays(checked_file(place, f"{name}.waiting.npz")))
+    _, steps = load_arrays(checked_file(place, f"{name}.unpublished.npz"))
+    policy.n_published = int(about["n_published"])
+    policy.unpublished = [Transitions(**steps)] if steps else []  # pyright: ignore[reportArgumentType]
     policy.align(catalogue.ids)
     return policy
 
 
 def _waiting_arrays(policy: Policy) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     people = sorted(policy.waiting)
-    arrays = {"people": np.array(people, dtype=np.int64)}
-    for part in fields(Transitions):
-        column = [getattr(policy.waiting[person], part.name) for person in people]
-        if column and isinstance(column[0], np.ndarray):
-            arrays[part.name] = np.concatenate(column)
-    return arrays, {}
+    arrays = joined_steps([policy.waiting[person] for person in people])
+    return arrays | {"people": np.array(people, dtype=np.int64)}, {}
 
 
 def _waiting(_: dict[str, Any], arrays: dict[str, np.ndarray]) -> dict[int, Transitions]:

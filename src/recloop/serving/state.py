@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from recloop.decisions import Control
+from recloop.errors import MissingData
 from recloop.serving.catalogue import Catalogue, Item
 from recloop.serving.experiments import Tally
 from recloop.serving.people import People
 from recloop.serving.policy import Lessons, Policy
 from recloop.serving.records import Earned, Reward, Shown
 from recloop.serving.settings import LearningRules
+from recloop.serving.trainer import handed_over
 
 KEPT_PREVIOUS = 4
 Loader = Callable[[str, str], Policy]
@@ -53,6 +55,7 @@ class ServiceState:
         self.folded_from = 0  # where a snapshot ended, if this began with one
         self.log_id = ""
         self.learns = True  # False: nobody does, whatever each policy says
+        self.lacking = ""  # a published model that is gone, until a later one takes its place
         self.settled_seq = 0  # decisions up to here have their defaults
         self.prepared: dict[str, float] = {}  # activated later than decided: by decision, when
         self.learned: dict[str, int] = {"rows": 0, "corrections": 0, "left_out": 0, "too_late": 0}
@@ -256,6 +259,7 @@ class ServiceState:
         elif role == "canary":
             self.canary = Canary(policy, float(details["share"]))
         else:
+            self.lacking = ""
             if self.active is not None:
                 self.previous = [*self.previous, self.active][-KEPT_PREVIOUS:]
             self.active = policy
@@ -288,11 +292,24 @@ class ServiceState:
 
     def _publish(self, control: Control, details: dict[str, Any]) -> None:
         """A trainer's new parameters for the policy that is served under that name."""
-        fresh = self._load(control.file, control.sha256)
-        fresh.name, fresh.learns = str(details["name"]), False
+        before = next((one for one in self.policies if one.name == details["name"]), None)
+        if before is None:
+            return
+        try:
+            model = self._load(control.file, control.sha256)
+        except MissingData:  # pruned: a later one knows all that it knew
+            self.lacking = control.file
+            return
+        self.lacking = ""
+        fresh = handed_over(model, before, int(details["n_learned"]))
         fresh.align(self.catalogue.ids)
-        if self.active is not None and self.active.name == fresh.name:
+        if before is self.active:
             self.active = fresh
+        elif before is self.shadow:
+            self.shadow = fresh
+        else:
+            assert self.canary is not None
+            self.canary = Canary(fresh, self.canary.share)
 
     def _configure(self, control: Control, details: dict[str, Any], shown: Shown | None) -> None:
         what = details["what"]
