@@ -262,7 +262,7 @@ def test_a_published_model_takes_the_place_of_the_one_of_its_name(tmp_path):
             await service.control(Control(f"p-{name}", 1.0, "publish", version, digest, details))
         assert service.state.active.version == version
         assert service.state.previous == []
-        assert not service.state.is_learning(service.state.active)
+        assert service.state.is_learning(service.state.active)  # as the one before it did
 
     lived(tmp_path, test)
 

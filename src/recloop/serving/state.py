@@ -301,7 +301,7 @@ class ServiceState:
             self.lacking = control.file
             return
         self.lacking = ""
-        fresh = handed_over(model, before, int(details["n_learned"]))
+        fresh = handed_over(model, before, int(details.get("n_learned", before.n_published)))
         fresh.align(self.catalogue.ids)
         if before is self.active:
             self.active = fresh
