@@ -26,7 +26,7 @@ ROOMS = {
     "scipy": ("data/", "models/", "utils/sparse.py", "evaluation/", "simulators/", "testing/"),
     "implicit": ("models/baselines/",),
     "sklearn": ("models/baselines/", "evaluation/reward_models.py"),
-    "threadpoolctl": ("models/", "training/", "experiment/"),
+    "threadpoolctl": ("models/", "training/", "experiment/", "evaluation/reward_models.py"),
     "torch": ("models/torch_network.py",),
     "pandas": ("data/", "evaluation/frames/", "experiment/", "demo/"),
     "pyarrow": ("data/", "decisions/", "evaluation/frames/", "experiment/", "demo/"),

@@ -2,6 +2,7 @@
 
 import sqlite3
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -41,7 +42,7 @@ def test_a_log_that_is_not_there_is_made_only_if_that_is_wanted(place):
 def test_a_log_of_a_newer_version_is_refused_and_left_alone(place):
     open_log(place).close()
     set_version(place, 99)
-    with pytest.raises(DamagedFile, match=r"version 99; this recloop reads up to 1.*newer recloop"):
+    with pytest.raises(DamagedFile, match=r"version 99; this recloop reads up to 2.*newer recloop"):
         open_log(place)
     set_version(place, schema.VERSION)
     open_log(place).close()
@@ -49,8 +50,8 @@ def test_a_log_of_a_newer_version_is_refused_and_left_alone(place):
 
 def test_a_version_without_a_way_to_this_one_is_refused(place, monkeypatch):
     open_log(place).close()
-    monkeypatch.setattr(schema, "VERSION", 2)
-    with pytest.raises(DamagedFile, match="version 1, and there is no way from it to version 2"):
+    monkeypatch.setattr(schema, "VERSION", 3)
+    with pytest.raises(DamagedFile, match="version 2, and there is no way from it to version 3"):
         open_log(place)
 
 
@@ -58,25 +59,41 @@ def test_an_older_log_is_brought_to_this_version_step_by_step(place, monkeypatch
     with open_log(place) as log:
         log.append_decisions(plain(2))
     steps = {
-        1: ("ALTER TABLE control ADD COLUMN mood text",),
-        2: ("UPDATE control SET mood = 'calm'", "CREATE INDEX moods ON control (mood)"),
+        2: ("ALTER TABLE control ADD COLUMN mood text",),
+        3: ("UPDATE control SET mood = 'calm'", "CREATE INDEX moods ON control (mood)"),
     }
-    monkeypatch.setattr(schema, "VERSION", 3)
+    monkeypatch.setattr(schema, "VERSION", 4)
     monkeypatch.setattr(schema, "MIGRATIONS", steps)
     for _ in range(2):  # the second time there is nothing to do
         with open_log(place) as log:
             assert log.database.select("SELECT count(mood) FROM control") == [(0,)]
             assert log.read().ids.tolist() == ["d0", "d1"]
-    monkeypatch.setattr(schema, "VERSION", 1)
-    with pytest.raises(DamagedFile, match="version 3"):
+    monkeypatch.setattr(schema, "VERSION", 2)
+    with pytest.raises(DamagedFile, match="version 4"):
         open_log(place)
+
+
+def test_a_log_of_the_first_version_gets_its_table_of_opinions(place):
+    with open_log(place) as log:
+        log.append_decisions(plain(2))
+        with log.transaction():
+            log.database.execute("DROP TABLE opinion")
+    set_version(place, 1)
+    with open_log(place) as log:
+        log.append_opinions([2], "b", [np.array([0.25, 1 / 3])])
+        assert log.opinions("a").decisions.tolist() == []
+        found = log.opinions("b")
+        assert found.decisions.tolist() == [2]
+        assert found.propensities[0].tolist() == [0.25, 1 / 3]
+        assert len(log.opinions("b", 1, 1).decisions) == 0
+        assert log.read().ids.tolist() == ["d0", "d1"]
 
 
 def test_a_migration_that_fails_changes_nothing(place, monkeypatch):
     open_log(place).close()
-    steps = {1: ("ALTER TABLE control ADD COLUMN mood text", "UPDATE nothing SET x = 1")}
+    steps = {2: ("ALTER TABLE control ADD COLUMN mood text", "UPDATE nothing SET x = 1")}
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "VERSION", 2)
+        patch.setattr(schema, "VERSION", 3)
         patch.setattr(schema, "MIGRATIONS", steps)
         with pytest.raises(Exception, match="nothing"):
             open_log(place)

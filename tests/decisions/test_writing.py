@@ -97,7 +97,7 @@ def test_a_description_counts_what_is_there(log):
     )
     found = describe_log(log)
     assert {k: v for k, v in found.items() if k not in ("log", "bytes", "bytes_per_decision")} == {
-        "version": 1,
+        "version": 2,
         "last_seq": 5,
         "decisions": 3,
         "rewards": 2,

@@ -7,6 +7,7 @@ from recloop.decisions import add_decisions, logged_slates, open_log
 from recloop.evaluation.ope import Floors
 from recloop.experiment import RunFolder, load_config, run_experiment
 from recloop.experiment.off_policy import judge_policy
+from recloop.types import Slates
 
 CONFIG = """\
 data:
@@ -58,17 +59,51 @@ def test_the_model_that_logged_is_worth_the_logged_mean(run, tmp_path, k):
     rewards = write(run, tmp_path / "log.db", k)
     found = judge_policy(tmp_path / "log.db", "q", models_dir=run.path)
     assert not found.is_unreliable
-    for row in found.rows:
+    by_weights = [row for row in found.rows if row["estimator"].endswith(("ips", "snips"))]
+    assert len(by_weights) == (2 if k == 1 else 4)
+    for row in by_weights:
         assert row["value"] == pytest.approx(rewards.sum(axis=1).mean(), abs=1e-12)
         assert row["diagnostics"]["max_weight"] == pytest.approx(1)
+    assert ("cascade_dr" if k == 3 else "dr") in {row["estimator"] for row in found.rows}
 
 
 def test_uniform_is_judged_over_the_whole_catalogue(run, tmp_path):
     write(run, tmp_path / "log.db", 1, n=3000)
-    found = judge_policy(tmp_path / "log.db", floors=Floors(largest_weight=0.5))
+    found = judge_policy(
+        tmp_path / "log.db", estimators=["ips", "snips"], floors=Floors(largest_weight=0.5)
+    )
     truth = np.mean(np.arange(len(run.ids()["items"])) % 3 == 0)
     for row in found.rows:
         assert abs(row["value"] - truth) < 4 * row["standard_error"]
+
+
+def test_tables_too_large_leave_out_models_of_the_reward_and_say_so(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("recloop.experiment.off_policy.LARGEST_TABLE", 100)
+    for k, n_weighed in ((1, 2), (3, 4)):
+        rewards = write(run, tmp_path / f"log{k}.db", k)
+        found = judge_policy(tmp_path / f"log{k}.db", "q", models_dir=run.path)
+        assert len(found.rows) == n_weighed
+        assert found.rows[0]["value"] == pytest.approx(rewards.sum(axis=1).mean(), abs=1e-12)
+        assert "too many for a model of the reward" in found.notes[0]
+
+
+def test_what_the_model_would_show_beyond_the_log_s_catalogue_is_unsupported(run, tmp_path):
+    model, ids = run.load_model("q"), run.ids()
+    with open_log(tmp_path / "part.db") as log:
+        items = log.codes("item", ids["items"][:2], as_given=True)
+        users = log.codes("user", ids["users"], as_given=True)
+        shown = np.arange(400) % 2
+        slates = Slates(items[shown][:, None], np.full((400, 1), 0.5), np.ones((400, 1), bool))
+        people = np.arange(400) % len(users)
+        add_decisions(
+            log,
+            logged_slates(users[people], slates, policy="p", ids="d", timestamps=1.0,
+                          rewards=np.ones((400, 1))),
+        )  # fmt: skip
+    found = judge_policy(tmp_path / "part.db", "q", models_dir=run.path, estimators=["ips"])
+    outside = model.probabilities(people)[:, 2:].sum(axis=1).mean()
+    assert found.rows[0]["diagnostics"]["unsupported"] == pytest.approx(outside)
+    assert found.is_unreliable
 
 
 def test_mistakes_are_named(run, tmp_path):

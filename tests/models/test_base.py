@@ -234,6 +234,24 @@ def test_propensities_of_given_slates_respect_candidates(model):
     assert found.tolist() == [[0.75, 1.0], [0.75, 0.0]]
 
 
+def test_propensities_of_given_slates_respect_exclusions(model):
+    model.epsilon = 0.5
+    slates, candidates = [[3, 1], [1, 3], [2, 1]], [[1, 2, 3], [1, 2, 3], [1, 2]]
+    found = model.slate_propensities(
+        [0, 0, 0], slates, candidates=candidates, exclude=[[2], [1], []]
+    )
+    # 3 of {1, 3}: 0.5 / 2, then 1 alone; no 1, 3 is worse than 2: 0.5 / 2; 2 is the best of {1, 2}
+    assert found.tolist() == [[0.25, 1.0], [0.0, 0.25], [0.75, 1.0]]
+    alone = model.slate_propensities([0], [[3, 1]], exclude=[[2, 0]])
+    assert alone.tolist() == [[0.25, 1.0]]
+
+
+@pytest.mark.parametrize("exclude", [[[0]], [[0], [4]], 5, [[0], 1]])
+def test_exclusions_of_given_slates_are_checked(model, exclude):
+    with pytest.raises(InvalidParameter, match="Recording: exclude must"):
+        model.slate_propensities([0, 0], [[1], [2]], exclude=exclude)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

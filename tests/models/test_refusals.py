@@ -121,6 +121,41 @@ def test_a_refused_step_teaches_nothing_and_what_waited_waits_on():
     assert (model.scores(np.arange(2)) == before[1]).all()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "given"),
+    [
+        ("reward must be a finite number, got 'x'", {"reward": "x"}),
+        ("reward must be a finite number, got inf", {"reward": float("inf")}),
+        ("discount must be numbers", {"discount": "x"}),
+        ("discount must be finite numbers, got nan", {"discount": float("nan")}),
+        ("discount must be between 0 and 1, got 1.5", {"discount": 1.5}),
+        ("discount must be between 0 and 1, got -0.5", {"discount": -0.5}),
+        ("context must be", {"context": [[0.5], [1.0, 2.0]]}),
+        ("next_context must be", {"next_context": [[0.5], [1.0, 2.0]]}),
+        ("next_context must", {"next_context": [0.5, 0.5, 0.5]}),
+        ("item_id must be between 0 and 2, got 3", {"item_id": 3}),
+        ("user_id must be whole numbers", {"user_id": "ann"}),
+    ],
+)
+def test_sarsa_refuses_an_answer_before_what_waits_is_learned(wrong, given):
+    model = SARSARecommender(2, 3, state="observation", bins=(2,))
+    model.update(0, 1, 1.0, context=np.array([0.2]))
+    waiting, values = model.waiting_items.copy(), model.scores([0], context=np.array([[0.2]]))
+    whole = {"user_id": 0, "item_id": 2, "reward": 0.0, "context": [0.7], **given}
+    with pytest.raises(InvalidParameter, match=f"SARSARecommender: {wrong}"):
+        model.update(**whole)
+    assert (model.waiting_items == waiting).all()
+    assert (model.scores([0], context=np.array([[0.2]])) == values).all()
+
+
+def test_sarsa_takes_true_for_a_click_as_the_others_do():
+    models = [SARSARecommender(1, 3) for _ in range(2)]
+    for model, click in zip(models, (True, 1.0), strict=True):
+        model.update(0, 1, click, discount=0.0)
+    assert models[0].scores([0])[0, 1] > 0
+    assert (models[0].scores([0]) == models[1].scores([0])).all()
+
+
 def test_a_window_that_would_leak_the_own_answer_is_refused():
     with pytest.raises(InvalidParameter, match="window must be at most n_recent, 1"):
         ContextualBanditRecommender(3, 4, layout="shared", n_recent=1, window=5)
@@ -132,7 +167,7 @@ def test_too_little_regularization_is_named():
         EASERecommender(3, 4, regularization=1e-20).fit(_log(users, items))
 
 
-@pytest.mark.parametrize("name", ["q_learning", "lin_ucb"])
+@pytest.mark.parametrize("name", ["q_learning", "lin_ucb", "sarsa"])
 @pytest.mark.parametrize(
     ("wrong", "call"),
     [

@@ -8,6 +8,7 @@ __getattr__, __dir__, __all__ = lazy_names(
         "Appended": "recloop.decisions.records",
         "Control": "recloop.decisions.records",
         "DecisionLog": "recloop.decisions.log",
+        "Opinions": "recloop.decisions.records",
         "ReadLog": "recloop.decisions.reading",
         "add_decisions": "recloop.decisions.writing",
         "add_to_log": "recloop.decisions.reading",

@@ -30,9 +30,9 @@ from recloop.decisions.checking import check_decisions, check_rewards
 from recloop.decisions.database import Database
 from recloop.decisions.joining import How, join_rewards
 from recloop.decisions.names import ID_KINDS, Names, id_order
-from recloop.decisions.records import CONTROL_KINDS, RESULTS, Appended, Control
+from recloop.decisions.records import CONTROL_KINDS, RESULTS, Appended, Control, Opinions
 from recloop.decisions.sorting_out import Batch, control_batch, decision_batch, reward_batch
-from recloop.types import IntArray, Labels, LoggedDecisions, LoggedRewards
+from recloop.types import FloatArray, IntArray, Labels, LoggedDecisions, LoggedRewards
 from recloop.utils.checks import check_between, check_choice, check_count
 
 CHUNK = 20_000
@@ -135,6 +135,31 @@ class DecisionLog:
             batch = control_batch(controls, self._database)
             seqs = np.array([control.seq for control in controls], dtype=np.int64)
             return self._store(batch, seqs, seq_shift)
+
+    def append_opinions(
+        self, decisions: Sequence[int], version: str, propensities: Sequence[FloatArray]
+    ) -> None:
+        """Write how likely a policy that did not decide would have shown what was shown.
+
+        decisions: (n,) seqs that the log holds and of which that version has no opinion yet.
+        propensities: n arrays of a number for each slot, given the slots above it.
+        """
+        blobs = [np.ascontiguousarray(p, dtype="<f8").tobytes() for p in propensities]
+        with self.transaction():
+            code = self._names.codes("version", [version])[0]
+            columns = [list(decisions), [code] * len(blobs), blobs]
+            self._database.insert("opinion", columns)
+
+    def opinions(self, version: str, first: int = 1, last: int | None = None) -> Opinions:
+        """What a policy that did not decide said of the decisions with seq in first..last."""
+        codes = {name: code for code, name in enumerate(self._names.reread("version"))}
+        found = self._database.select(
+            "SELECT decision, propensities FROM opinion WHERE version = ? AND decision >= ? "
+            "AND decision <= ? ORDER BY decision",
+            (codes.get(version, -1), first, LAST if last is None else last),
+        )
+        seqs = np.array([row[0] for row in found], dtype=np.int64)
+        return Opinions(seqs, [np.frombuffer(bytes(row[1]), dtype="<f8") for row in found])
 
     def activate(self, decision_ids: Sequence[str]) -> None:
         """Say of decisions that were only prepared that they were shown."""

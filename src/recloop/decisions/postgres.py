@@ -10,6 +10,7 @@ from recloop.errors import DamagedFile, InvalidParameter, LogUnavailable, Missin
 
 try:
     import sqlalchemy as sa
+    from sqlalchemy import event
     from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 except ImportError as error:
     raise MissingExtra(
@@ -38,7 +39,7 @@ class PostgresDatabase:
                 f"{self.place}: its driver is not installed ({error}): pip install "
                 "'recloop[postgres]'."
             ) from error
-        sa.event.listen(self._engine, "connect", self._begin_session)
+        event.listen(self._engine, "connect", self._begin_session)
         self._writes = self._holds = False
         with self._translated():
             self._connection = self._engine.connect()

@@ -4,7 +4,7 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from recloop.types import IntArray, Labels, PropensityKind, RewardKind
+from recloop.types import FloatArray, IntArray, Labels, PropensityKind, RewardKind
 
 PROPENSITY_KINDS: tuple[str, ...] = get_args(PropensityKind)
 REWARD_KINDS: tuple[str, ...] = get_args(RewardKind)
@@ -20,6 +20,13 @@ unknown: a reward of a decision that the log does not hold; refused. Send it aga
 not_shown: a reward of an item that its decision did not show; refused.
 """
 STORED, LATE, DUPLICATE, CONFLICT, UNKNOWN, NOT_SHOWN = range(len(RESULTS))
+
+
+class Opinions(NamedTuple):
+    """How likely a policy that did not decide would have shown what was shown."""
+
+    decisions: IntArray  # (n,) seqs, rising
+    propensities: list[FloatArray]  # n arrays, a number for each slot given the slots above it
 
 
 class Control(NamedTuple):

@@ -6,7 +6,7 @@ a row a slot. `seq` counts decisions, rewards and controls together.
 
 from typing import NamedTuple
 
-VERSION = 1
+VERSION = 2
 APPLICATION = "recloop decision log"
 APPLICATION_ID = 0x52434C50  # "RCLP", in the header of the SQLite file
 NEXT_SEQ = "next_seq"
@@ -65,6 +65,11 @@ CONTROL = (
     Column("sha256", "text"),
     Column("details", "text"),
 )
+OPINION = (
+    Column("decision", "bigint"),  # its seq
+    Column("version", "integer"),  # of a policy that did not decide
+    Column("propensities", "bytea"),  # float64: of each slot, had it decided
+)
 NAME = (Column("kind", "text"), Column("code", "bigint"), Column("text", "text"))
 TALLY = (Column("what", "text", "PRIMARY KEY"), Column("n", "bigint"))
 
@@ -72,16 +77,25 @@ TABLES = {
     "decision": DECISION,
     "reward": REWARD,
     "control": CONTROL,
+    "opinion": OPINION,
     "name": NAME,
     "tally": TALLY,
 }
-CONSTRAINTS = {"name": ("PRIMARY KEY (kind, code)", "UNIQUE (kind, text)")}
+CONSTRAINTS = {
+    "opinion": ("PRIMARY KEY (decision, version)",),
+    "name": ("PRIMARY KEY (kind, code)", "UNIQUE (kind, text)"),
+}
 INDEXES = ("CREATE INDEX reward_of_decision ON reward (decision)",)
 
 IN_SQLITE = {"bigint": "INTEGER", "integer": "INTEGER", "double precision": "REAL"}
 IN_SQLITE |= {"text": "TEXT", "bytea": "BLOB"}
 
-MIGRATIONS: dict[int, tuple[str, ...]] = {}
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    1: (
+        "CREATE TABLE opinion (decision bigint NOT NULL, version integer NOT NULL, "
+        "propensities bytea NOT NULL, PRIMARY KEY (decision, version))",
+    )
+}
 """Version -> the statements that make it the next one, valid in SQLite and in PostgreSQL."""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from recloop.errors import InvalidParameter
 from recloop.types import FloatArray, IntArray
-from recloop.utils.checks import check_codes, check_count, check_finite
+from recloop.utils.checks import check_codes, check_count, check_finite, check_within
 
 
 def cross_fitted(
@@ -45,7 +45,14 @@ def cross_fitted(
     check_count("cross_fitted", "n_folds", n_folds, least=2)
     if n < n_folds:
         raise InvalidParameter(f"cross_fitted: {n_folds} folds need as many rows, got {n}.")
-    items = np.eye(n_items) if item_features is None else np.asarray(item_features, np.float64)
+    items = np.eye(n_items) if item_features is None else _features(item_features, n_items)
+    if sample_weights is not None:
+        sample_weights = check_finite("cross_fitted", "sample_weights", sample_weights)
+        check_within("cross_fitted", "sample_weights", sample_weights, 0.0, np.inf)
+        if sample_weights.shape != (n,):
+            raise InvalidParameter(
+                f"cross_fitted: sample_weights must have shape ({n},), got {sample_weights.shape}."
+            )
     folds = rng.permutation(np.arange(n) % n_folds)
     q = np.empty((n, n_items))
     for fold in range(n_folds):
@@ -58,6 +65,16 @@ def cross_fitted(
             beside = np.broadcast_to(items[item], (int(use.sum()), items.shape[1]))
             q[use, item] = _predicted(model, np.concatenate([contexts[use], beside], axis=1))
     return q
+
+
+def _features(given: FloatArray, n_items: int) -> FloatArray:
+    features = check_finite("cross_fitted", "item_features", given)
+    if features.ndim != 2 or len(features) != n_items:
+        raise InvalidParameter(
+            f"cross_fitted: item_features must have a row for each of {n_items} items, got "
+            f"{features.shape}."
+        )
+    return features
 
 
 def _predicted(model: Any, x: FloatArray) -> FloatArray:

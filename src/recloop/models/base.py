@@ -7,7 +7,7 @@ and loading stand here once. Concrete models are final: nobody subclasses one.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence, Sized
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -28,10 +28,8 @@ from recloop.types import (
 )
 from recloop.utils.checks import (
     as_array,
-    as_numbers,
     check_codes,
     check_count,
-    check_real,
 )
 from recloop.utils.files import load_arrays, save_arrays
 from recloop.utils.history import RecentItems, pushed
@@ -280,8 +278,12 @@ class AbstractRecommender(ABC):
         context: FloatArray | None = None,
         history: IntArray | None = None,
         candidates: ItemSets | None = None,
+        exclude: ItemSets | None = None,
     ) -> FloatArray:
-        """(B, k) probability of each slot of any given slates, given the slots above it."""
+        """(B, k) probability of each slot of any given slates, given the slots above it.
+
+        candidates, exclude: for each row the items that could appear, and that must not.
+        """
         owner = type(self).__name__
         users = check_codes(owner, "users", users, self.n_users)
         slates = check_codes(owner, "slates", slates, self.n_items, least=-1)
@@ -291,7 +293,7 @@ class AbstractRecommender(ABC):
                 f"got {slates.shape}."
             )
         how = self.exploration(users, context=context, history=history)
-        return how.propensities(self._eligible(len(users), candidates, None), slates)
+        return how.propensities(self._eligible(len(users), candidates, exclude), slates)
 
     def _sound(self, scores: FloatArray) -> FloatArray:
         """`scores` if none is NaN: nothing can be ranked by what a diverged model says."""
@@ -315,10 +317,11 @@ class AbstractRecommender(ABC):
         return eligible
 
     def _pairs(self, name: str, item_sets: ItemSets, n_rows: int) -> tuple[IntArray, IntArray]:
-        if len(item_sets) != n_rows:
+        n_sets = len(item_sets) if isinstance(item_sets, Sized) else repr(item_sets)
+        if n_sets != n_rows:
             raise InvalidParameter(
                 f"{type(self).__name__}: {name} must hold one set of items for each of {n_rows} "
-                f"users, got {len(item_sets)}."
+                f"users, got {n_sets}."
             )
         for items in item_sets:
             if not isinstance(items, Sized):
@@ -401,31 +404,26 @@ class AbstractRecommender(ABC):
         discount: of the value that follows, 0 where nothing does; the model's own when not given.
         The item joins the user's short memory when the reward is positive.
         """
-        owner = type(self).__name__
-        users = check_codes(owner, "user_id", [user_id], self.n_users)
-        items = check_codes(owner, "item_id", [item_id], self.n_items)
-        clicked = isinstance(reward, (bool, np.bool_))
-        reward = check_real(owner, "reward", float(reward) if clicked else reward)
-        before = self._own_history(users) if self.history_length else None
-        after = before
-        if before is not None and reward > 0:
-            after = pushed(before, items)
-        self.update_batch(
-            Transitions(
-                users=users,
-                items=items,
-                rewards=np.array([reward], dtype=np.float64),
-                discounts=None if discount is None else as_numbers(owner, "discount", [discount]),
-                histories=before,
-                next_histories=after,
-                next_items=None if next_item is None else np.array([next_item]),
-                contexts=None if context is None else as_numbers(owner, "context", context)[None],
-                next_contexts=None
-                if next_context is None
-                else as_numbers(owner, "next_context", next_context)[None],
-            )
+        step = self._answer(
+            user_id,
+            item_id,
+            reward,
+            context=context,
+            next_context=next_context,
+            next_item=next_item,
+            discount=discount,
         )
-        self._remember(users, items, reward)
+        if self.history_length:
+            before = self._own_history(step.users)
+            after = pushed(before, step.items) if step.rewards[0] > 0 else before
+            step = replace(step, histories=before, next_histories=after)
+        self.update_batch(step)
+        self._remember(step.users, step.items, float(step.rewards[0]))
+
+    def _answer(self, user_id: int, item_id: int, reward: float, **given: Any) -> Transitions:
+        """One answer as a step, checked."""
+        owner = type(self).__name__
+        return incoming.answer(owner, user_id, item_id, reward, self.n_users, self.n_items, **given)
 
     def _remember(self, users: IntArray, items: IntArray, reward: float) -> None:
         """Put a liked item into the short memory that the familiar calls keep."""

@@ -10,7 +10,14 @@ from numpy.typing import ArrayLike
 
 from recloop.errors import InvalidParameter
 from recloop.types import IntArray, Interactions, Transitions
-from recloop.utils.checks import as_array, check_codes, check_finite, check_within
+from recloop.utils.checks import (
+    as_array,
+    as_numbers,
+    check_codes,
+    check_finite,
+    check_real,
+    check_within,
+)
 
 _WIDE = {"histories", "next_histories", "contexts", "next_contexts"}
 """The columns of a step that have a width of their own."""
@@ -50,6 +57,39 @@ def checked_steps(owner: str, steps: Transitions, n_users: int, n_items: int) ->
         if name in found:
             check_within(owner, name, found[name], low, high)
     return Transitions(**found, feedback=steps.feedback)
+
+
+def answer(
+    owner: str,
+    user_id: Any,
+    item_id: Any,
+    reward: Any,
+    n_users: int,
+    n_items: int,
+    *,
+    context: ArrayLike | None = None,
+    next_context: ArrayLike | None = None,
+    next_item: Any = None,
+    discount: Any = None,
+) -> Transitions:
+    """The step of one answer, every code and number in range; a click may be True or False."""
+    if isinstance(reward, (bool, np.bool_)):
+        reward = float(reward)
+    codes = None if next_item is None else check_codes(owner, "next_item", [next_item], n_items)
+    worth = None if discount is None else check_finite(owner, "discount", [discount])
+    if worth is not None:
+        check_within(owner, "discount", worth, 0.0, 1.0)
+    return Transitions(
+        users=check_codes(owner, "user_id", [user_id], n_users),
+        items=check_codes(owner, "item_id", [item_id], n_items),
+        rewards=np.array([check_real(owner, "reward", reward)]),
+        discounts=worth,
+        next_items=codes,
+        contexts=None if context is None else as_numbers(owner, "context", context)[None],
+        next_contexts=None
+        if next_context is None
+        else as_numbers(owner, "next_context", next_context)[None],
+    )
 
 
 def checked_log(owner: str, log: Interactions, n_users: int, n_items: int) -> Interactions:

@@ -13,7 +13,7 @@ from recloop.models import td
 from recloop.models.base import learned
 from recloop.models.tabular import AbstractTabularRecommender
 from recloop.types import FloatArray, IntArray, Transitions
-from recloop.utils.checks import check_between, check_codes, check_finite, check_flag
+from recloop.utils.checks import check_codes, check_flag
 
 
 @dataclass
@@ -72,18 +72,23 @@ class SARSARecommender(AbstractTabularRecommender):
         A step that ends (discount 0), names its next item, or needs none (expected) is learned at
         once; whatever of this user waited is learned first, with `item_id` as its next action.
         """
-        owner = type(self).__name__
-        users = check_codes(owner, "user_id", np.array([user_id]), self.n_users)
-        items = check_codes(owner, "item_id", np.array([item_id]), self.n_items)
-        check_finite(owner, "reward", reward)
-        worth = self.discount_factor if discount is None else float(discount)
-        check_between(owner, "discount", worth, 0.0, 1.0)
-        if next_item is not None:
-            check_codes(owner, "next_item", [next_item], self.n_items)
+        step = self._answer(
+            user_id,
+            item_id,
+            reward,
+            context=context,
+            next_context=next_context,
+            next_item=next_item,
+            discount=discount,
+        )
+        users, items, reward = step.users, step.items, float(step.rewards[0])
+        worth = self.discount_factor if step.discounts is None else float(step.discounts[0])
         before = self._own_history(users)
         seen = None
         if self.state == "observation":
-            seen = self._observed("context", None if context is None else [context], 1)
+            seen = self._observed("context", step.contexts, 1)
+            if step.next_contexts is not None:
+                self._observed("next_context", step.next_contexts, 1)
         self._learn_what_waits(users, items, before, seen)
         if worth != 0.0 and next_item is None and not self.expected:
             self.waiting_items[users] = items

@@ -1,5 +1,6 @@
 """The administrator's routes: catalogue, models, and the log as a file."""
 
+import asyncio
 import json
 import time
 import uuid
@@ -7,13 +8,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
 
-from recloop.decisions import Control
+from recloop.decisions import Control, open_log
 from recloop.errors import InvalidParameter, MissingData
 from recloop.serving import messages
+from recloop.serving.audit import audit
+from recloop.serving.experiments import Tally, compared
 from recloop.serving.opening import HISTORY, swap_control
 from recloop.serving.policy import Policy
 from recloop.serving.service import Conflict, Service, config_control
+from recloop.utils.checks import finite_or_none
 
 if TYPE_CHECKING:
     from recloop.serving.app import Serving
@@ -153,6 +158,72 @@ async def end_role(serving: "Serving", request: HttpRequest, _: None) -> message
     return await _in_force(service, config_control("end", role=role))
 
 
+async def experiments(serving: "Serving", request: HttpRequest, _: None) -> messages.Experiments:
+    state = serving.service.state
+    canary, active = state.canary, state.active
+    assert active is not None
+    rows = []
+    for version, tally in sorted(state.tallies.items()):
+        role, share = "", None
+        if version == active.version:
+            role, share = "active", 1.0 if canary is None else 1.0 - canary.share
+        elif canary is not None and version == canary.policy.version:
+            role, share = "canary", canary.share
+        radius = tally.radius()
+        rows.append(
+            messages.Variant(
+                version,
+                role,
+                share,
+                tally.n,
+                tally.mean if tally.n else None,
+                finite_or_none(tally.mean - radius),
+                finite_or_none(tally.mean + radius),
+            )
+        )
+    if canary is None:
+        return messages.Experiments(rows, None)
+    found = compared(
+        state.tallies.get(canary.policy.version, Tally()),
+        state.tallies.get(active.version, Tally()),
+    )
+    against = messages.ComparedVariants(
+        found.difference, finite_or_none(found.low), finite_or_none(found.high), found.verdict
+    )
+    return messages.Experiments(rows, against)
+
+
+async def judge(serving: "Serving", request: HttpRequest, _: None) -> Response:
+    """The log is read beside the ledger, on a connection of its own."""
+    service = serving.service
+    rules, shadow = service.state.rules, service.state.shadow
+
+    def look() -> dict[str, Any]:
+        with open_log(service.settings.log, create=False) as log:
+            return audit(
+                log,
+                n_items=len(service.state.catalogue),
+                shadow=None if shadow is None else shadow.version,
+                decided_before=time.time() - rules.reward_wait_s,
+                default=rules.default_reward,
+            )
+
+    found = await asyncio.get_running_loop().run_in_executor(None, look)
+    return Response(messages.encode(found), 200, None, "application/json")
+
+
+async def alarms(serving: "Serving", request: HttpRequest, _: None) -> messages.Alarms:
+    watch = serving.service.watch
+    return messages.Alarms(
+        watch.ringing(),
+        watch.propensities.mean,
+        watch.propensities.n,
+        watch.exploration,
+        watch.entropy,
+        finite_or_none(watch.contexts.largest_z),
+    )
+
+
 async def _in_force(service: Service, control: Control) -> messages.Done:
     written = await service.control(control)
     active = service.state.active
@@ -182,6 +253,12 @@ def operations(operation: Callable[..., Any]) -> list[Any]:
                   freeze, key="admin", answers=done),
         operation("thaw", "POST", "/v1/models/{version}:thaw", "Let a policy learn again", thaw,
                   key="admin", answers=done),
+        operation("experiments", "GET", "/v1/experiments", "How each version does", experiments,
+                  answers={200: messages.Experiments}),
+        operation("audit", "GET", "/v1/audit", "What active, uniform and shadow policy earn",
+                  judge, key="admin", answers={200: dict[str, Any]}),
+        operation("alarms", "GET", "/v1/alarms", "Which alarms ring", alarms,
+                  answers={200: messages.Alarms}),
         operation("roll_back", "POST", "/v1/rollback", "Serve the policy before this one again",
                   roll_back, key="admin", answers=done),
         operation("end_role", "DELETE", "/v1/roles/{role}", "End the shadow or the canary",

@@ -15,7 +15,7 @@ from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
 from recloop.serving.assignment import in_canary
 from recloop.serving.policy import Policy
-from recloop.serving.records import Shown
+from recloop.serving.records import Opinion, Shown
 from recloop.serving.settings import Lists
 from recloop.serving.state import ServiceState
 from recloop.types import BoolArray, FloatArray, IntArray, Slates
@@ -68,8 +68,9 @@ class Decider:
         for (_, width, knows), rows in groups.items():
             policy = policies[rows[0]]
             known = open_to & policy.knows
-            served = [row for row in rows if knows and (known[row].any() or not open_to[row].any())]
-            others = [row for row in rows if row not in served]
+            can = (known.any(axis=1) | ~open_to.any(axis=1)).tolist()
+            served = [row for row in rows if knows and can[row]]
+            others = [row for row in rows if not (knows and can[row])]
             self._decide_group(found, served, requests, user_codes, policy, known, width)
             self._decide_group(found, others, requests, user_codes, None, open_to, width)
         return [found[row] for row in range(len(requests))]
@@ -97,6 +98,34 @@ class Decider:
             how = self._exploration(policy, part, [user_codes[row] for row in rows], width)
         found.update(zip(rows, self._draw(policy, how, eligible[rows], part), strict=True))
 
+    def opinions(self, policy: Policy, shown: Sequence[Shown]) -> list[Opinion]:
+        """How likely `policy` would have shown what was shown, where it can choose at all."""
+        groups: dict[tuple[int, int], list[Shown]] = {}
+        for one in shown:
+            width = 0 if one.context is None else len(one.context)
+            stranger = policy.needs_user(width) and one.user not in policy.users
+            if policy.fits(width) and not stranger and policy.knows[one.items].all():
+                groups.setdefault((width, len(one.items)), []).append(one)
+        found = []
+        for (width, _), part in groups.items():
+            how = self._exploration(policy, part, [one.user_code for one in part], width)
+            eligible = np.stack([self._could_be_shown(one) for one in part]) & policy.knows
+            chances = policy.chances(how, eligible, np.stack([one.items for one in part]))
+            found += [
+                Opinion(one, policy.version, row) for one, row in zip(part, chances, strict=True)
+            ]
+        return found
+
+    def _could_be_shown(self, shown: Shown) -> BoolArray:
+        """(n_items,) what was eligible in a decision."""
+        n = len(self._state.catalogue)
+        eligible = np.full(n, shown.candidates is None, dtype=np.bool_)
+        if shown.candidates is not None:
+            eligible[shown.candidates] = True
+        if shown.excluded is not None:
+            eligible[shown.excluded] = False
+        return eligible
+
     def _policy_of(self, request: Request) -> Policy:
         canary, active = self._state.canary, self._state.active
         assert active is not None
@@ -105,7 +134,7 @@ class Decider:
         return active
 
     def _exploration(
-        self, policy: Policy, requests: Sequence[Request], codes: Sequence[int], width: int
+        self, policy: Policy, requests: Sequence[Request | Shown], codes: Sequence[int], width: int
     ) -> Exploration:
         people = self._state.people
         return policy.exploration(

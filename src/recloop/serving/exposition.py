@@ -82,6 +82,17 @@ class _State:
         yield _gauge("recloop_waiting", "Records that wait for the disk", ledger.n_waiting)
         yield _gauge("recloop_items", "Items of the catalogue", len(state.catalogue))
         yield _gauge("recloop_items_hidden", "Hidden ones", int(state.catalogue.hidden.sum()))
+        watch, ringing = service.watch, service.watch.ringing()
+        yield _gauge("recloop_exploration", "Share of slots explored, of the last 1,000 decisions",
+                     watch.exploration)  # fmt: skip
+        yield _gauge("recloop_first_slot_entropy", "Of the first slots of these, in nats",
+                     watch.entropy)  # fmt: skip
+        yield _gauge("recloop_uniform_weight_mean", "Must be 1 if propensities are true",
+                     watch.propensities.mean)  # fmt: skip
+        alarms = GaugeMetricFamily("recloop_alarm", "Whether an alarm rings", labels=["alarm"])
+        for name in ("propensities", "rewards", "contexts"):
+            alarms.add_metric([name], float(name in ringing))
+        yield alarms
         yield _gauge("recloop_ready", "Whether it can serve", float(service.is_ready[0]))
 
 

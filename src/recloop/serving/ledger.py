@@ -17,7 +17,7 @@ from typing import Any
 
 from recloop.decisions import Control, DecisionLog, open_log
 from recloop.errors import InvalidData, LogUnavailable
-from recloop.serving.records import Answer, Reward, Shown, activation_id
+from recloop.serving.records import Answer, Opinion, Reward, Shown, activation_id
 from recloop.serving.settings import LearningRules
 from recloop.serving.stored import context_names, find_shown, logged, logged_rewards
 
@@ -34,6 +34,7 @@ class Unit:
     decided: list[Shown | None] = field(default_factory=list)  # of each reward, where at hand
     controls: list[Control] = field(default_factory=list)
     activated: list[Shown | None] = field(default_factory=list)  # by each control, or None
+    opinions: list[Opinion] = field(default_factory=list)
     ask: Callable[[DecisionLog], Any] | None = None  # a question to the log instead
     probes: bool = False  # the question writes, to see whether that can be done
     at_hand: list[Shown | None] | None = None  # `decided` as it was handed over
@@ -45,7 +46,8 @@ class Unit:
 
     @property
     def size(self) -> int:
-        return len(self.decisions) + len(self.rewards) + len(self.controls) or 1
+        parts = (self.decisions, self.rewards, self.controls, self.opinions)
+        return sum(map(len, parts)) or 1
 
 
 class Ledger:
@@ -156,6 +158,8 @@ class Ledger:
             unit.answers += self._write_controls(unit)
         if unit.rewards:
             self._write_rewards(unit)
+        if unit.opinions:
+            self._write_opinions(unit.opinions)
         if unit.ask is not None:
             unit.found = unit.ask(self._log)
 
@@ -191,6 +195,16 @@ class Ledger:
                 if stored is None:
                     raise InvalidData(f"decision '{one.id}' was refused as {result}.")
                 unit.repeated[row] = stored
+
+    def _write_opinions(self, opinions: list[Opinion]) -> None:
+        """Of decisions that were stored; one that was refused has no place in the log."""
+        by_version: dict[str, list[Opinion]] = {}
+        for one in opinions:
+            if one.shown.seq:
+                by_version.setdefault(one.version, []).append(one)
+        for version, part in by_version.items():
+            seqs = [one.shown.seq for one in part]
+            self._log.append_opinions(seqs, version, [one.propensities for one in part])
 
     def _write_controls(self, unit: Unit) -> list[Answer]:
         """Write the controls of a unit; one whose id is there already has no place of its own."""
@@ -267,7 +281,8 @@ def _as_handed_over(unit: Unit) -> None:
 
 
 def _decides_only(unit: Unit) -> bool:
-    return bool(unit.decisions) and not unit.rewards and not unit.controls and unit.ask is None
+    others = unit.rewards or unit.controls or unit.opinions or unit.ask is not None
+    return bool(unit.decisions) and not others
 
 
 def _width(place: tuple[Unit, int]) -> int:

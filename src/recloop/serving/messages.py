@@ -183,6 +183,45 @@ class Done(Struct):
     active: str
 
 
+class Variant(Struct):
+    """How a version does: rewards per decision, with an interval that holds at every look."""
+
+    version: str
+    role: str
+    share: float | None
+    decisions: int
+    mean: float | None
+    low: float | None
+    high: float | None
+
+
+class ComparedVariants(Struct):
+    """The canary minus the active version."""
+
+    difference: float | None
+    low: float | None
+    high: float | None
+    verdict: str
+
+
+class Experiments(Struct):
+    """What is tried on whom, and how it does."""
+
+    variants: list[Variant]
+    canary: ComparedVariants | None
+
+
+class Alarms(Struct):
+    """Which alarms ring, and what they look at."""
+
+    ringing: dict[str, str]
+    propensity_mean_weight: float
+    propensity_decisions: int
+    exploration: float
+    entropy: float
+    context_shift: float | None
+
+
 class Health(Struct):
     """Whether the service lives, or can serve, and why not."""
 

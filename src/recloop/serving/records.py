@@ -87,6 +87,14 @@ class Reward(NamedTuple):
     seq: int = 0
 
 
+class Opinion(NamedTuple):
+    """How likely a policy that did not decide would have shown what was shown."""
+
+    shown: Shown
+    version: str
+    propensities: FloatArray  # (k,) given the slots above
+
+
 class Answer(NamedTuple):
     """What became of a record; see `recloop.decisions.records.RESULTS`."""
 

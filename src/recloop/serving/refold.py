@@ -1,7 +1,7 @@
 """The state from the log: everything after a snapshot, applied in the order of the log."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -90,26 +90,34 @@ def eligible_of(shown: Shown, state: ServiceState) -> int:
     return n_items - (0 if shown.excluded is None else len(shown.excluded))
 
 
-def due_for_default(
-    log: DecisionLog, first: int, decided_before: float, limit: int
-) -> tuple[int, list[tuple[Shown, list[int]]]]:
-    """Decisions from `first` on, made before that time, with the items that earned nothing yet.
+class Due(NamedTuple):
+    """What a look at decisions that waited long enough found."""
 
-    Also up to which seq was looked; what was not activated is passed over.
-    """
-    found: list[tuple[Shown, list[int]]] = []
-    looked = first - 1
+    looked: int  # the last seq that was looked at
+    open: list[tuple[Shown, list[int]]]  # decisions with the items that earned nothing yet
+    totals: list[float]  # what each decision earned, in their order; open items count 0
+
+
+def due_for_default(log: DecisionLog, first: int, decided_before: float, limit: int) -> Due:
+    """Decisions from `first` on that were made before that time; prepared ones are passed over."""
+    found = Due(first - 1, [], [])
     for batch in log.decisions(first, chunk=limit):
+        assert batch.seqs is not None
+        assert batch.rewards is not None
         for row in range(len(batch)):
-            if batch.timestamps[row] > decided_before or len(found) >= limit:
-                return looked, found
-            assert batch.seqs is not None
-            looked = int(batch.seqs[row])
-            if batch.activated[row] and (items := open_items(batch, row)):
-                found.append((shown_of(batch, row, user_of(log, int(batch.users[row]))), items))
-        if len(found) >= limit:
+            if batch.timestamps[row] > decided_before or len(found.open) >= limit:
+                return found
+            found = found._replace(looked=int(batch.seqs[row]))
+            if not batch.activated[row]:
+                continue
+            slots = slice(int(batch.offsets[row]), int(batch.offsets[row + 1]))
+            found.totals.append(float(np.nansum(batch.rewards[slots])))
+            if items := open_items(batch, row):
+                user = user_of(log, int(batch.users[row]))
+                found.open.append((shown_of(batch, row, user), items))
+        if len(found.open) >= limit:
             break
-    return looked, found
+    return found
 
 
 def open_items(batch: LoggedDecisions, row: int) -> list[int]:

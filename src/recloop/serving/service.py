@@ -24,7 +24,9 @@ from typing import Any
 from recloop.decisions import Control, DecisionLog
 from recloop.errors import LogUnavailable
 from recloop.serving import snapshots
+from recloop.serving.alarms import Watch
 from recloop.serving.deciding import Decider, Request
+from recloop.serving.experiments import Tally, compared
 from recloop.serving.ledger import Ledger, Unit, activation
 from recloop.serving.records import Answer, Reward, Shown
 from recloop.serving.refold import due_for_default, eligible_of
@@ -38,6 +40,7 @@ MOST_AT_ONCE = 64  # requests that are scored together
 REWARDS_PER_TURN = 64  # rewards that are learned before the loop turns to others
 SETTLE_EVERY_S = 0.5
 SETTLED_AT_ONCE = 200
+GUARD_EVERY = 50  # rewards between two looks at a canary
 TURNS_OF_REST = 3  # of the loop: what failed with others may be tried again by itself
 MOST_DEFAULTS = 500  # rewards from which on no further decision joins a unit of defaults
 LONGEST_KEY = 128  # of the decision log
@@ -79,7 +82,8 @@ class Service:
         self.snapshot_seq = state.folded_from
         self.broken: BaseException | None = None  # the state is not that of the log any more
         self.snapshot_at = time.time()
-        self.listeners: list[Callable[[Shown], None]] = []  # told of every decision that is stored
+        self.watch = Watch(settings.floor)
+        self._guarded_at = 0
         self._users = {user: code for code, user in enumerate(log.ids("user"))}
         rng = stream(settings.seed, "serve", log.last_seq)
         self._decider = Decider(state, settings.lists, settings.floor, rng)
@@ -221,6 +225,18 @@ class Service:
 
         unit.done.add_done_callback(done)
         self.ledger.put(unit)
+        if self.state.shadow is not None:  # not before the answer is on its way
+            self._loop.call_soon(self._ask_shadow, unit.decisions)
+
+    def _ask_shadow(self, shown: list[Shown]) -> None:
+        """Write what the shadow thinks of decisions that others made."""
+        if self.state.shadow is None or self.is_closing:
+            return
+        unit = Unit(self._loop.create_future())
+        unit.opinions = self._decider.opinions(self.state.shadow, shown)
+        if unit.opinions:
+            unit.done.add_done_callback(lambda result: result.exception())
+            self.ledger.put(unit)
 
     def _fail_alone(
         self, part: "list[Any]", again: Callable[[list[Any]], None], error: BaseException
@@ -361,8 +377,7 @@ class Service:
                 self._users[shown.user] = shown.user_code
                 self.state.apply_shown(shown)
                 self.count("decisions")
-                for listener in self.listeners:
-                    listener(shown)
+                self.watch.see_decision(shown)
         for control, shown in zip(unit.controls, unit.activated, strict=True):
             if control.seq:
                 self.state.apply_control(control, shown)
@@ -375,6 +390,29 @@ class Service:
             for answer, reward in zip(answers, unit.rewards, strict=True):
                 self.count(f"reward.{answer.result}")
                 self.count(f"reward_kind.{reward.kind}")
+            self._guard(len(stored))
+
+    def _guard(self, n: int) -> None:
+        """End a canary that is worse, or whose propensities cannot be true."""
+        self._guarded_at += n
+        canary, active = self.state.canary, self.state.active
+        if canary is None or active is None or self._guarded_at < GUARD_EVERY:
+            return
+        self._guarded_at = 0
+        tallies = self.state.tallies
+        found = compared(
+            tallies.get(canary.policy.version, Tally()), tallies.get(active.version, Tally())
+        )
+        reason = "worse than the active policy" if found.verdict == "worse" else ""
+        if self.watch.propensities.rings:
+            reason = "the propensity alarm rings"
+        if reason and not self.is_closing:
+            _logger.warning("canary %s ended: %s", canary.policy.version, reason)
+            self.count("canaries_ended")
+            control = config_control("end", role="canary", reason=reason)
+            unit = Unit(self._loop.create_future(), controls=[control], activated=[None])
+            unit.done.add_done_callback(lambda result: result.exception())
+            self.ledger.put(unit)
 
     # Defaults
 
@@ -408,19 +446,21 @@ class Service:
             n += await self._settle_prepared(name, rules)
         while True:
             first = self._cursor
-            looked, due = await self.ask(
+            found = await self.ask(
                 lambda log, first=first: due_for_default(log, first, before, SETTLED_AT_ONCE)
             )
+            for total in found.totals:
+                self.watch.rewards.see(total)
             rewards: list[Reward] = []
-            for shown, items in due:
+            for shown, items in found.open:
                 if shown.id not in self.state.prepared:
                     rewards += self._defaults(shown, items, shown.timestamp, rules)
                 if len(rewards) >= MOST_DEFAULTS:
                     n += await self._give(rewards)
                     rewards = []
             n += await self._give(rewards)
-            self._cursor = max(self._cursor, looked + 1)
-            if len(due) < SETTLED_AT_ONCE:
+            self._cursor = max(self._cursor, found.looked + 1)
+            if len(found.open) < SETTLED_AT_ONCE:
                 return n
 
     async def _settle_prepared(self, decision: str, rules: LearningRules) -> int:

@@ -14,7 +14,7 @@ import json
 import shutil
 from collections.abc import Callable
 from copy import copy, deepcopy
-from dataclasses import fields
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from recloop.decisions import DecisionLog
 from recloop.serving.catalogue import Catalogue
+from recloop.serving.experiments import Tally
 from recloop.serving.people import People
 from recloop.serving.policy import Policy
 from recloop.serving.registry import fingerprint
@@ -63,6 +64,7 @@ class Frozen:
             "prepared": dict(state.prepared),
             "settled_seq": state.settled_seq,
             "learned": dict(state.learned),
+            "tallies": {name: astuple(one) for name, one in state.tallies.items()},
             "catalogue": state.catalogue.to_json(),
             "rules": [[seq, rules.model_dump()] for seq, rules in state.rules_since],
             "history_length": state.people.history_length,
@@ -176,6 +178,7 @@ def read(
     state.anchor, state.folded_from = (int(found["anchor"][0]), found["anchor"][1]), state.seq
     state.prepared = {str(name): float(when) for name, when in found["prepared"].items()}
     state.learned = {name: int(n) for name, n in found["learned"].items()}
+    state.tallies = {name: Tally(*row) for name, row in found["tallies"].items()}
     state.rules_since = [(int(seq), LearningRules(**rules)) for seq, rules in found["rules"]]
     policies = {
         name: _policy(place, name, about, catalogue, read_policy)

@@ -14,6 +14,7 @@ import numpy as np
 
 from recloop.decisions import Control
 from recloop.serving.catalogue import Catalogue, Item
+from recloop.serving.experiments import Tally
 from recloop.serving.people import People
 from recloop.serving.policy import Lessons, Policy
 from recloop.serving.records import Earned, Reward, Shown
@@ -55,6 +56,7 @@ class ServiceState:
         self.settled_seq = 0  # decisions up to here have their defaults
         self.prepared: dict[str, float] = {}  # activated later than decided: by decision, when
         self.learned: dict[str, int] = {"rows": 0, "corrections": 0, "left_out": 0, "too_late": 0}
+        self.tallies: dict[str, Tally] = {}  # by the version that decided
         self.recent: OrderedDict[str, Shown] = OrderedDict()
         self.remembered = remembered
         self._load = load
@@ -171,6 +173,7 @@ class ServiceState:
             self.learned["too_late"] += not in_time
             return None
         taught = tuple(slot.taught[:-1])
+        self._tally(decision, value, taught[-1][1] if taught else None)
         user = decision.user_code
         history = self.people.history(user, decision.seq)  # what it was when this was decided
         after = history
@@ -184,6 +187,16 @@ class ServiceState:
         return _Lesson(
             decision.user, user, reward.item, value, taught, odds, decision.context, history, after
         )
+
+    def _tally(self, decision: Shown, value: float, before: float | None) -> None:
+        """A decision's reward is the sum over its slots."""
+        assert decision.earned is not None
+        known = [one.taught[-1][1] for one in decision.earned.values() if one.taught]
+        total = sum(known)
+        only = before is None and len(known) == 1
+        name = decision.version or decision.policy
+        tally = self.tallies.setdefault(name, Tally())
+        tally.add(None if only else total - value + (before or 0.0), total)
 
     def _teach(self, rows: "list[_Lesson]") -> None:
         if not self.learns:

@@ -54,12 +54,13 @@ def decisions_carry_their_propensities(make_model: MakeModel) -> None:
                 "the same slate",
             )
             require((made.propensities > 0).all(), "what was shown must have had a chance")
-    slates = model.choose_batch(moment.users, 3, **moment.given)
-    said = model.slate_propensities(moment.users, slates.items, **moment.given)
-    require(
-        np.allclose(slates.propensities, said, rtol=1e-9, atol=0),
-        "choose_batch and slate_propensities disagree about the same slates",
-    )
+    for hidden in (None, [[row % model.n_items, 1] for row in range(12)]):
+        slates = model.choose_batch(moment.users, 3, exclude=hidden, **moment.given)
+        said = model.slate_propensities(moment.users, slates.items, exclude=hidden, **moment.given)
+        require(
+            np.allclose(slates.propensities, said, rtol=1e-9, atol=0),
+            "choose_batch and slate_propensities disagree about the same slates",
+        )
 
 
 def items_are_drawn_as_often_as_they_say(make_model: MakeModel) -> None:
@@ -87,9 +88,15 @@ def slates_are_drawn_as_often_as_they_say(make_model: MakeModel) -> None:
     ).items
     pairs = np.array(list(permutations(range(_FEW), 2)))
     one = _same_person(model, len(pairs))
-    chances = model.slate_propensities(
+    slots = model.slate_propensities(
         one.users, pairs, candidates=[range(_FEW)] * len(pairs), **one.given
-    ).prod(axis=1)
+    )
+    hidden = model.slate_propensities(one.users, pairs, exclude=[closed] * len(pairs), **one.given)
+    require(
+        np.array_equal(slots, hidden),
+        "slate_propensities must not depend on whether items are hidden by candidates or exclude",
+    )
+    chances = slots.prod(axis=1)
     require(
         np.isclose(chances.sum(), 1.0, rtol=0, atol=1e-9),
         f"the propensities of all slates must sum to one, got {chances.sum()}",

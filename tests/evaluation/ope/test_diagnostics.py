@@ -5,6 +5,7 @@ import pytest
 
 from recloop.evaluation.ope import Floors, Rounds, Unreliable, diagnose, judged, single
 from recloop.evaluation.ope.diagnostics import (
+    balance,
     by_slot,
     calibration,
     conflict,
@@ -117,6 +118,28 @@ def test_calibration_by_hand():
     found = calibration(log, n_bins=1)
     assert (found.predicted[0], found.observed[0], found.counts[0]) == (0.5, 0.5, 8)
     assert found.error == 0
+
+
+def test_the_balance_of_items_by_hand():
+    """Item 0 in two of four rows with 0.5, item 1 with 0.25 and 0.5, item 2 never."""
+    log = Rounds(np.array([0, 0, 1, 1]), np.ones(4), np.array([0.5, 0.5, 0.25, 0.5]), np.ones(4))
+    found = balance(log, 3)
+    assert found.mean.tolist() == [1.0, 1.5, 0.0]
+    assert found.z[0] == 0
+    assert found.z[1] == pytest.approx(0.5 / (np.std([0, 0, 4, 2], ddof=1) / 2))
+    assert np.isnan(found.z[2])
+    assert found.worst == found.z[1]
+
+
+def test_the_balance_tells_right_from_wrong_propensities(rng):
+    """Five items: |z| of a right one is above 4 in one run of 3,000."""
+    chances = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
+    actions = rng.choice(5, size=4000, p=chances)
+    right = Rounds(actions, np.ones(4000), chances[actions], np.ones(4000))
+    assert balance(right, 5).worst < 4
+    swapped = chances[[0, 1, 2, 4, 3]]
+    wrong = Rounds(actions, np.ones(4000), swapped[actions], np.ones(4000))
+    assert balance(wrong, 5).worst > 4
 
 
 def test_each_slot_has_its_own_diagnosis():

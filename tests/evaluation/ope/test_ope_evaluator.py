@@ -5,28 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from evaluation.ope.logs import log_of
 from recloop.evaluation.ope import OffPolicyEvaluator, uniform_target
-from recloop.types import Labels, LoggedDecisions, Ragged
-
-
-def log_of(items, propensities, rewards, sizes=None, kind="conditional") -> LoggedDecisions:
-    sizes = np.ones(len(items), int) if sizes is None else np.array(sizes)
-    n = len(sizes)
-    same = Labels.same
-    return LoggedDecisions(
-        ids=np.array([f"d{i}" for i in range(n)]),
-        timestamps=np.zeros(n),
-        users=np.zeros(n, np.int64),
-        offsets=np.concatenate([[0], np.cumsum(sizes)]),
-        items=np.array(items),
-        propensities=np.array(propensities, dtype=float),
-        propensity_kinds=same(kind, n),
-        policies=same("p", n),
-        versions=same("1", n),
-        catalogues=same("", n),
-        activated=np.ones(n, np.bool_),
-        rewards=np.array(rewards, dtype=float),
-    )
+from recloop.types import Ragged
 
 
 @pytest.fixture

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.special import betainc, betaincinv, expit
 from scipy.stats import beta
 
 from recloop.models.exploration.beta_thompson import BetaThompson, chances_of_best
+from recloop.utils.seeding import stream
 
 
 def _chances(successes, failures):
@@ -51,6 +53,55 @@ def test_narrow_and_wide_posteriors_have_the_closed_form(first, second):
     higher = _second_is_higher(*first, *second)
     found = _chances([first[0], second[0]], [first[1], second[1]])
     np.testing.assert_allclose(found, [1.0 - higher, higher], rtol=0, atol=1e-11)
+
+
+def _in_probability_space(a, b):
+    """E[prod F_i(F_a^-1(u))] over uniform u by many panels: no density, no logit, no polynomial."""
+    nodes, weights = np.polynomial.legendre.leggauss(16)
+    steps = np.geomspace(0.25, 40.0, 20)
+    steps = np.concatenate([-steps, [0.0], steps])
+    t = (np.log(a / b)[:, None] + np.sqrt(1.0 / a + 1.0 / b)[:, None] * steps).ravel()
+    found = []
+    for item in range(len(a)):
+        ends = np.unique(np.clip([0.0, *betainc(a[item], b[item], expit(t)), 1.0], 1e-40, 1.0))
+        half = 0.5 * np.diff(ends)
+        u = (ends[:-1] + half)[:, None] + half[:, None] * nodes
+        p = betaincinv(a[item], b[item], u)
+        others = np.delete(np.arange(len(a)), item)
+        below = np.prod([betainc(a[i], b[i], p) for i in others], axis=0)
+        found.append((below @ weights * half).sum())
+    return np.array(found)
+
+
+@pytest.mark.parametrize(
+    ("successes", "failures"),
+    [
+        ([1.0, 1e5, 1000.0], [1.0, 1e5, 1001.0]),
+        ([0.01, 0.5, 3.0], [1.0, 2.0, 3.0]),
+        ([1e5, 1e5 + 300, 50.0, 1.0], [1e5, 1e5, 48.0, 1.0]),
+        ([0.01, 1.0, 20.0, 400.0], [1.0, 1.0, 200.0, 3900.0]),
+        (list(np.geomspace(1, 1e5, 12)), list(np.geomspace(1.2, 1.01e5, 12))),
+    ],
+)
+def test_counts_of_any_size_side_by_side_agree_with_the_integral_over_probabilities(
+    successes, failures
+):
+    found = _chances(successes, failures)
+    straight = _in_probability_space(np.array(successes), np.array(failures))
+    np.testing.assert_allclose(found, straight, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_hundred_items_of_any_counts_have_chances_that_sum_to_one(seed):
+    rng = stream(seed, "counts")
+    for low, high in ((0, 5), (-2, 2), (-2, 5), (2, 5)):
+        a, b = 10.0 ** rng.uniform(low, high, (2, 100))
+        tied = rng.integers(100, size=30)
+        a[tied], b[tied] = a[tied[0]], b[tied[0]]
+        found = _chances(a, b)
+        assert found.sum() == pytest.approx(1.0, abs=1e-10)
+        assert ((found > 0) & (found <= 1)).all()
+        np.testing.assert_allclose(found[tied], found[tied[0]], rtol=1e-13)
 
 
 def test_by_hand():

@@ -30,6 +30,38 @@ def refuse(name: str, bad: BoolArray, values: np.ndarray, allowed: str) -> None:
     )
 
 
+def shaped(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
+    """Raise unless `array` has the shape; None in it is any length."""
+    fits = array.ndim == len(shape) and all(
+        wanted is None or wanted == got for wanted, got in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if one is None else str(one) for one in shape)
+        raise InvalidData(
+            f"off-policy evaluation: {name} must have shape ({wanted}), got {array.shape}."
+        )
+
+
+def mask(name: str, values: ArrayLike | None, shape: tuple[int, ...]) -> BoolArray:
+    """`values` of True and False; None: True everywhere. Words are not taken for either."""
+    array = np.ones(shape, dtype=np.bool_) if values is None else np.asarray(values)
+    if array.dtype != np.bool_ or array.shape != shape:
+        raise InvalidData(
+            f"off-policy evaluation: {name} must be True or False, shape {shape}, got "
+            f"{array.dtype} {array.shape}."
+        )
+    return array
+
+
+def kept(name: str, values: ArrayLike, where: BoolArray, fill: float) -> np.ndarray:
+    """`values`, and `fill` where they do not count, whatever stands there."""
+    array = np.asarray(values)
+    shaped(name, array, where.shape)
+    if array.dtype.kind not in "biuf":
+        raise InvalidData(f"off-policy evaluation: {name} must be numbers, got {_kind(values)}.")
+    return np.where(where, array, np.asarray(fill, dtype=array.dtype))
+
+
 def numbers(name: str, values: ArrayLike, shape: tuple[int | None, ...]) -> FloatArray:
     """`values` as finite float64 of a shape; None in it is any length."""
     try:
@@ -38,15 +70,17 @@ def numbers(name: str, values: ArrayLike, shape: tuple[int | None, ...]) -> Floa
         raise InvalidData(
             f"off-policy evaluation: {name} must be numbers, got {_kind(values)}."
         ) from None
-    _check_shape(name, array, shape)
-    refuse(name, ~np.isfinite(array), array, "finite numbers")
+    shaped(name, array, shape)
+    if not _within(array, -np.finfo(np.float64).max, np.finfo(np.float64).max):
+        refuse(name, ~np.isfinite(array), array, "finite numbers")
     return array
 
 
 def probabilities(name: str, values: ArrayLike, shape: tuple[int | None, ...]) -> FloatArray:
     """Numbers within [0, 1]."""
     array = numbers(name, values, shape)
-    refuse(name, (array < 0) | (array > 1), array, "probabilities between 0 and 1")
+    if not _within(array, 0, 1):
+        refuse(name, (array < 0) | (array > 1), array, "probabilities between 0 and 1")
     return array
 
 
@@ -60,7 +94,7 @@ def propensities(name: str, values: ArrayLike, shape: tuple[int | None, ...]) ->
 def distributions(name: str, values: ArrayLike, shape: tuple[int | None, ...]) -> FloatArray:
     """Probabilities that sum to one over axis 1."""
     array = probabilities(name, values, shape)
-    sums = array.sum(axis=1)
+    sums = array @ np.ones(array.shape[1]) if array.ndim == 2 else array.sum(axis=1)
     refuse(f"the sums of {name}", np.abs(sums - 1) > TOLERANCE, sums, "1 in each row")
     return array
 
@@ -73,7 +107,7 @@ def codes(name: str, values: ArrayLike, shape: tuple[int | None, ...], n: int | 
             f"off-policy evaluation: {name} must be whole numbers, got {_kind(values)}. "
             "Codes are integers; ids belong to the faces."
         )
-    _check_shape(name, array, shape)
+    shaped(name, array, shape)
     top = np.iinfo(np.int64).max if n is None else n
     allowed = "a code of at least 0" if n is None else f"a code between 0 and {top - 1}"
     refuse(name, (array < 0) | (array >= top), array, allowed)
@@ -83,7 +117,7 @@ def codes(name: str, values: ArrayLike, shape: tuple[int | None, ...], n: int | 
 def distinct(name: str, values: ArrayLike, n: int) -> np.ndarray:
     """`values` (n,), each once."""
     array = np.asarray(values)
-    _check_shape(name, array, (n,))
+    shaped(name, array, (n,))
     _, first = np.unique(array, return_index=True)
     again = np.ones(n, dtype=np.bool_)
     again[first] = False
@@ -91,15 +125,9 @@ def distinct(name: str, values: ArrayLike, n: int) -> np.ndarray:
     return array
 
 
-def _check_shape(name: str, array: np.ndarray, shape: tuple[int | None, ...]) -> None:
-    fits = array.ndim == len(shape) and all(
-        wanted is None or wanted == got for wanted, got in zip(shape, array.shape, strict=True)
-    )
-    if not fits:
-        wanted = ", ".join("any" if one is None else str(one) for one in shape)
-        raise InvalidData(
-            f"off-policy evaluation: {name} must have shape ({wanted}), got {array.shape}."
-        )
+def _within(array: np.ndarray, low: float, high: float) -> bool:
+    """Whether all lie within [low, high], in two passes without a table of answers; NaN do not."""
+    return not array.size or bool(array.min() >= low and array.max() <= high)
 
 
 def _kind(values: Any) -> str:

@@ -24,6 +24,7 @@ class Floors:
     largest_weight: float = 0.10  # of the sum of the weights
     largest_z: float = 4.0  # of E[w] = 1
     largest_unsupported: float = 0.01  # of the policy's mass
+    largest_conflict: float = 4.0  # z against an estimate that assumes nothing of slates
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
@@ -134,6 +135,32 @@ def calibration(rounds: Rounds, n_bins: int = 10) -> Calibration:
     return Calibration(predicted / n, observed / n, n, error)
 
 
+class Balance(NamedTuple):
+    """How often items were shown over how often their propensities promised; 1 if right."""
+
+    mean: FloatArray  # (A,) of 1 / propensity where the item is shown, 0 elsewhere
+    z: FloatArray  # (A,) against 1; NaN for an item that is never shown
+
+    @property
+    def worst(self) -> float:
+        """The largest |z|; with A right items seldom above the 1 / A quantile of a normal."""
+        return float(np.nanmax(np.abs(self.z)))
+
+
+def balance(rounds: Rounds, n_items: int) -> Balance:
+    """Calibration from the propensities of the items shown alone, for items always eligible.
+
+    Each item is a policy that always shows it, whose weights must average to 1.
+    """
+    n = len(rounds)
+    shares = 1 / rounds.propensities / n
+    mean = np.bincount(rounds.actions, shares, n_items).astype(np.float64)
+    square = np.bincount(rounds.actions, shares**2 * n, n_items)
+    error = np.sqrt(np.maximum(square - mean**2, 0) / max(n - 1, 1))
+    z = np.divide(mean - 1, error, out=np.full(n_items, np.nan), where=error > 0)
+    return Balance(mean, z)
+
+
 def by_slot(weights: FloatArray, positions: IntArray) -> dict[int, Diagnostics]:
     """`diagnose` for the rows (n,) of each place on the page."""
     return {int(p): diagnose(weights[positions == p]) for p in np.unique(positions)}
@@ -145,16 +172,26 @@ def judged(
     *,
     rounds: Rounds | None = None,
     weights: FloatArray | None = None,
+    reference: Estimate | None = None,
 ) -> Estimate | Unreliable:
     """The estimate, or why there is none; an estimator without weights is judged by support.
 
-    weights: those before a cut, where the estimator cuts them; default: `rounds.weights`, or the
-    estimate's own.
+    weights: those before a cut, where the estimator cuts them; default: the estimate's own.
+    reference: one from the same rows that assumes less, such as standard_ips for slates.
     """
     floors = floors or Floors()
     raw = weights if weights is not None else estimate.weights
     found = diagnose(np.ones(len(estimate)) if raw is None else raw, rounds=rounds)
     problems = complaints(found, floors, has_weights=raw is not None)
+    z = 0.0 if reference is None else conflict(estimate, reference)
+    if reference is not None and abs(z) > floors.largest_conflict:
+        problems.append(
+            (
+                f"it contradicts {reference.name}, which assumes less (z = {z:+.1f}): it is not so "
+                f"that {estimate.assumes or 'what it assumes holds'}",
+                f"an estimator that assumes less, such as {reference.name}",
+            )
+        )
     if not problems:
         return estimate
     reasons, advice = zip(*problems, strict=True)

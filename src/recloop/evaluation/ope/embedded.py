@@ -8,9 +8,11 @@ of what is left within a cluster (Saito et al. 2023).
 import numpy as np
 from numpy.typing import ArrayLike
 
+from recloop.errors import InvalidData
 from recloop.evaluation.ope import checking
-from recloop.evaluation.ope.estimate import Estimate
+from recloop.evaluation.ope.estimate import Bias, Estimate
 from recloop.evaluation.ope.rounds import Rounds
+from recloop.evaluation.ope.single import Modelled, modelled
 from recloop.types import FloatArray, IntArray
 
 ASSUMES = "the item changes the reward through its embedding alone"
@@ -39,10 +41,11 @@ def embedding_weights(
         if embeddings is None
         else checking.codes("embeddings", embeddings, (len(rounds),), chances.shape[1])
     )
-    rows = np.arange(len(rounds))
     shown = chances[rounds.actions, drawn]
     checking.refuse("p(e | a) of what was shown", shown <= 0, shown, "above 0")
-    return (target @ chances)[rows, drawn] / (logging @ chances)[rows, drawn]
+    of_items = np.ascontiguousarray(chances.T)[drawn]  # (n, A) p(e | a) of the e that was drawn
+    above, below = (np.einsum("na,na->n", policy, of_items) for policy in (target, logging))
+    return above / below
 
 
 def mips(
@@ -57,27 +60,33 @@ def mips(
     Each item has a cluster (A,), or draws an embedding with the probabilities `chances` (A, E).
     """
     w = embedding_weights(rounds, _chances(rounds, clusters, chances), embeddings)
-    return Estimate("mips", w * rounds.rewards, weights=w, assumes=ASSUMES)
+    return Estimate("mips", w * rounds.rewards, weights=w, bias=_bias(rounds, w), assumes=ASSUMES)
 
 
-def offcem(rounds: Rounds, q: FloatArray, clusters: ArrayLike) -> Estimate:
+def offcem(rounds: Rounds, q: FloatArray | Modelled, clusters: ArrayLike) -> Estimate:
     """E_pi q + w(cluster) (r - q): unbiased where q is right about differences within a cluster."""
     w = embedding_weights(rounds, _chances(rounds, clusters, None))
-    model = checking.numbers("q", q, (len(rounds), rounds.n_items))
-    expected = np.einsum("na,na->n", rounds.full_target("offcem"), model)
+    model = modelled(rounds, q, "offcem")
     return Estimate(
         "offcem",
-        expected + w * (rounds.rewards - rounds.taken(model)),
+        model.expected + w * (rounds.rewards - model.taken),
         weights=w,
+        bias=_bias(rounds, w),
         assumes="q is right about the differences between items of a cluster",
     )
+
+
+def _bias(rounds: Rounds, w: FloatArray) -> Bias:
+    """Unknown where items share an embedding: what it leaves out of them may matter."""
+    return "none" if np.allclose(w, rounds.weights, rtol=1e-9, atol=0) else "unknown"
 
 
 def _chances(rounds: Rounds, clusters: ArrayLike | None, chances: FloatArray | None) -> FloatArray:
     if chances is not None:
         return chances
-    codes = checking.codes("clusters", [] if clusters is None else clusters,
-                           (rounds.n_items,), None)  # fmt: skip
+    if clusters is None:
+        raise InvalidData("mips: needs clusters, a group of every item, or chances, got neither.")
+    codes = checking.codes("clusters", clusters, (rounds.n_items,), None)
     table = np.zeros((len(codes), int(codes.max()) + 1))
     table[np.arange(len(codes)), codes] = 1.0
     return table

@@ -85,6 +85,8 @@ class Estimate:
         """What an interval around this estimate is."""
         if self.bias == "unknown":
             return "sampling interval (bias not included)"
+        if self.assumes:
+            return f"confidence interval, if {self.assumes}"
         return "confidence interval"
 
 

@@ -7,6 +7,8 @@ Sources: Efron and Tibshirani 1993 (percentile; studentised, chapter 12.5); Hoef
 and Pontil 2009, theorem 4; Waudby-Smith and Ramdas 2024, theorem 2 (confidence sequence).
 """
 
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import log
 from typing import Literal, NamedTuple
 
@@ -23,7 +25,7 @@ DRAWS_AT_ONCE = 1 << 22
 Bootstrap = Literal["percentile", "studentised"]
 
 
-class Sequence(NamedTuple):
+class Steady(NamedTuple):
     """Intervals after each row that hold all at once: low (n,) and high (n,)."""
 
     low: FloatArray
@@ -63,6 +65,28 @@ def bootstrap(
     return Interval(estimate.value - float(high) * error, estimate.value - float(low) * error)
 
 
+def bootstrap_all(
+    estimates: Sequence[Estimate],
+    rng: np.random.Generator,
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = 1000,
+) -> list[Interval]:
+    """Percentile intervals of estimates of the same rows, from the same resamples."""
+    tail = (1 - _checked(confidence)) / 2
+    if not estimates or len(estimates[0]) < 2:
+        return [Interval(float("nan"), float("nan"))] * len(estimates)
+    columns = _grouped(np.concatenate([_columns(one) for one in estimates], axis=1), rng)
+    widths = np.cumsum([0, *(_columns(one).shape[1] for one in estimates)])
+    values = np.empty((len(estimates), check_count("bootstrap", "n_resamples", n_resamples)))
+    for some, counts in _resamples(rng, n_resamples, len(columns)):
+        means = counts @ columns / len(columns)
+        for row, (start, stop) in enumerate(pairwise(widths.tolist())):
+            values[row, some] = _value(means[:, start:stop])
+    ends = np.quantile(values, [tail, 1 - tail], axis=1)
+    return [Interval(float(low), float(high)) for low, high in ends.T]
+
+
 def resampled(
     estimate: Estimate,
     rng: np.random.Generator,
@@ -79,14 +103,11 @@ def resampled(
     if with_errors:
         products = (columns[:, :, None] * columns[:, None, :]).reshape(n, -1)
     values, errors = np.empty(n_resamples), np.empty(n_resamples if with_errors else 0)
-    at_once = max(1, DRAWS_AT_ONCE // n)
-    for start in range(0, n_resamples, at_once):
-        some = slice(start, min(start + at_once, n_resamples))
-        counts = _counts(rng, some.stop - some.start, n)
+    for some, counts in _resamples(rng, n_resamples, n):
         means = counts @ columns / n
-        ratios = _divided(means[:, 1 : 1 + m], means[:, 1 + m :])
-        values[some] = means[:, 0] + ratios.sum(axis=1)
+        values[some] = _value(means)
         if with_errors:
+            ratios = _divided(means[:, 1 : 1 + m], means[:, 1 + m :])
             seconds = (counts @ products / n).reshape(-1, width, width)
             slopes = np.concatenate(
                 [
@@ -131,7 +152,7 @@ def lower_bound(estimate: Estimate, low: float, high: float, confidence: float =
 
 def confidence_sequence(
     estimate: Estimate, low: float, high: float, confidence: float = 0.95
-) -> Sequence:
+) -> Steady:
     """Intervals after each row, right at all of them at once: look as often as you like.
 
     All terms must lie within [low, high]: for IPS, from 0 to the largest possible weight times the
@@ -149,7 +170,7 @@ def confidence_sequence(
     centre = np.cumsum(bet * x) / total
     reach = (log(2 / alpha) + np.cumsum(missed * (-np.log1p(-bet) - bet))) / total
     ends = np.clip([centre - reach, centre + reach], 0, 1)
-    return Sequence(
+    return Steady(
         low + (high - low) * np.maximum.accumulate(ends[0]),
         low + (high - low) * np.minimum.accumulate(ends[1]),
     )
@@ -174,6 +195,22 @@ def _grouped(columns: FloatArray, rng: np.random.Generator) -> FloatArray:
     groups = rng.permutation(np.arange(n) % GROUPS)
     sums = [np.bincount(groups, weights=one, minlength=GROUPS) for one in columns.T]
     return np.stack(sums, axis=1).astype(np.float64) * (GROUPS / n)
+
+
+def _resamples(
+    rng: np.random.Generator, n_resamples: int, n: int
+) -> Iterator[tuple[slice, FloatArray]]:
+    """Some resamples at a time, and how often each of n rows is in each of them."""
+    at_once = max(1, DRAWS_AT_ONCE // n)
+    for start in range(0, n_resamples, at_once):
+        some = slice(start, min(start + at_once, n_resamples))
+        yield some, _counts(rng, some.stop - some.start, n)
+
+
+def _value(means: FloatArray) -> FloatArray:
+    """(b,) values of an estimate from the means of its columns."""
+    m = (means.shape[1] - 1) // 2
+    return means[:, 0] + _divided(means[:, 1 : 1 + m], means[:, 1 + m :]).sum(axis=1)
 
 
 def _counts(rng: np.random.Generator, n_rows: int, n: int) -> FloatArray:

@@ -16,7 +16,8 @@ from recloop.evaluation.ope import checking
 from recloop.evaluation.ope.estimate import Estimate
 from recloop.evaluation.ope.sequential import model_values
 from recloop.evaluation.ope.trajectories import Trajectories
-from recloop.types import FloatArray
+from recloop.types import BoolArray, FloatArray
+from recloop.utils.checks import check_count
 
 MARKOV = "the state says all of the past that matters"
 
@@ -52,12 +53,19 @@ def fitted_q(log: Trajectories, target: FloatArray) -> Values:
 
 
 def fitted_q_with(
-    log: Trajectories, regressor: Any, features: FloatArray, target: FloatArray, n_items: int
+    log: Trajectories,
+    regressor: Any,
+    features: FloatArray,
+    target: FloatArray,
+    n_items: int,
+    *,
+    fit: BoolArray | None = None,
 ) -> Values:
     """Fitted Q evaluation with a scikit-learn regressor, a copy of it for each step.
 
     features (n, T, D) of the states, target (n, T, A) the policy's probabilities there. The
-    regressor sees the features and the item as one-hot columns.
+    regressor sees the features and the item as one-hot columns. fit (n,): the sequences that it
+    learns from; None: all. A step that none of these reaches has a model of 0.
     """
     n, n_steps = log.rewards.shape
     if log.actions is None:
@@ -65,16 +73,19 @@ def fitted_q_with(
     actions = checking.codes("actions", log.actions, (n, n_steps), n_items)
     features = checking.numbers("features", features, (n, n_steps, None))
     target = checking.probabilities("target", target, (n, n_steps, n_items))
+    learns = np.ones(n, np.bool_) if fit is None else fit
     one_hot = np.eye(n_items)
     q_taken, v = np.zeros((n, n_steps)), np.zeros((n, n_steps))
     following = np.zeros(n)
     for t in range(n_steps - 1, -1, -1):
         on = np.flatnonzero(log.active[:, t])
-        if len(on):
+        some = on[learns[on]]
+        if len(some):
             model = deepcopy(regressor)
+            goals = log.rewards[some, t] + log.discount * following[some]
+            given = np.concatenate([features[some, t], one_hot[actions[some, t]]], axis=1)
+            model.fit(given, goals)
             x = features[on, t]
-            goals = log.rewards[on, t] + log.discount * following[on]
-            model.fit(np.concatenate([x, one_hot[actions[on, t]]], axis=1), goals)
             q = np.stack(
                 [
                     model.predict(np.concatenate([x, np.tile(one_hot[a], (len(on), 1))], axis=1))
@@ -85,6 +96,27 @@ def fitted_q_with(
             q_taken[on, t] = q[np.arange(len(on)), actions[on, t]]
             v[on, t] = np.einsum("na,na->n", q, target[on, t])
         following = v[:, t]
+    return Values(q_taken, v)
+
+
+def cross_fitted_q(
+    log: Trajectories,
+    regressor: Any,
+    features: FloatArray,
+    target: FloatArray,
+    n_items: int,
+    rng: np.random.Generator,
+    *,
+    n_folds: int = 3,
+) -> Values:
+    """`fitted_q_with` by folds: no sequence is judged by a model that saw it."""
+    n = check_count("cross_fitted_q", "the number of sequences", len(log), least=n_folds)
+    folds = rng.permutation(np.arange(n) % n_folds)
+    q_taken, v = np.empty(log.rewards.shape), np.empty(log.rewards.shape)
+    for fold in range(n_folds):
+        own = folds == fold
+        found = fitted_q_with(log, regressor, features, target, n_items, fit=~own)
+        q_taken[own], v[own] = found.q_taken[own], found.v[own]
     return Values(q_taken, v)
 
 

@@ -1,6 +1,7 @@
 """A log of single choices and what another policy would have done: the input of `single`."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -85,19 +86,19 @@ class Rounds:
         """The size of the catalogue; raises where the target is known of the taken items alone."""
         return self.full_target("the number of items").shape[1]
 
-    @property
+    @cached_property
     def target_taken(self) -> FloatArray:
         """(n,) the new policy's probability of what was shown."""
         return self.target if self.target.ndim == 1 else self.taken(self.target)
 
-    @property
+    @cached_property
     def weights(self) -> FloatArray:
         """(n,) the new policy's probability over the logging one's."""
         return self.target_taken / self.propensities
 
     def taken(self, table: FloatArray) -> FloatArray:
         """(n,) the entries of a table (n, A) at the items shown."""
-        return table[np.arange(len(self)), self.actions]
+        return np.take_along_axis(table, self.actions[:, None], axis=1)[:, 0]
 
     def full_target(self, who: str) -> FloatArray:
         """(n, A) the new policy's probabilities of every item."""

@@ -8,6 +8,7 @@ et al. 2020; sub-Gaussian weights Metelli et al. 2021; MRDR Farajtabar et al. 20
 """
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,23 @@ from recloop.evaluation.ope.estimate import Estimate, average, ratio
 from recloop.evaluation.ope.rounds import Rounds
 from recloop.types import FloatArray
 from recloop.utils.checks import check_between
+
+
+class Modelled(NamedTuple):
+    """What estimators need of a model q of the reward; made once by `modelled`, used by many."""
+
+    taken: FloatArray  # (n,) q of the item shown
+    expected: FloatArray  # (n,) E_pi q
+
+
+def modelled(rounds: Rounds, q: FloatArray | Modelled, who: str = "q") -> Modelled:
+    """A model q (n, A) at the items shown and averaged over the policy; checked."""
+    if isinstance(q, Modelled):
+        return q
+    target = rounds.full_target(who)
+    table = checking.numbers("q", q, target.shape)
+    expected = np.einsum("na,na->n", target, table)
+    return Modelled(rounds.taken(table), expected)
 
 
 def replay(rounds: Rounds) -> Estimate:
@@ -31,9 +49,9 @@ def replay(rounds: Rounds) -> Estimate:
     return ratio("replay", matches * rounds.rewards, matches, weights=rounds.weights)
 
 
-def dm(rounds: Rounds, q: FloatArray) -> Estimate:
+def dm(rounds: Rounds, q: FloatArray | Modelled) -> Estimate:
     """The direct method: E_pi q. As right as its model."""
-    return average("dm", _expected(rounds, q, "dm"), bias="unknown")
+    return average("dm", modelled(rounds, q, "dm").expected, bias="unknown")
 
 
 def ips(rounds: Rounds) -> Estimate:
@@ -60,25 +78,25 @@ def clipped_snips(rounds: Rounds, *, at: float) -> Estimate:
     return replace(ratio("clipped_snips", w * rounds.rewards, w, weights=w), bias="unknown")
 
 
-def dr(rounds: Rounds, q: FloatArray) -> Estimate:
+def dr(rounds: Rounds, q: FloatArray | Modelled) -> Estimate:
     """Doubly robust: E_pi q + w (r - q). Right if the propensities or the model are."""
     return _dr("dr", rounds, q, rounds.weights, "none")
 
 
-def sndr(rounds: Rounds, q: FloatArray) -> Estimate:
+def sndr(rounds: Rounds, q: FloatArray | Modelled) -> Estimate:
     """Self-normalised DR: mean(E_pi q) + sum w (r - q) / sum w."""
     w = rounds.weights
-    left = rounds.rewards - rounds.taken(_model(rounds, q))
-    return ratio("sndr", w * left, w, additive=_expected(rounds, q, "sndr"), weights=w)
+    model = modelled(rounds, q, "sndr")
+    return ratio("sndr", w * (rounds.rewards - model.taken), w, additive=model.expected, weights=w)
 
 
-def switch_dr(rounds: Rounds, q: FloatArray, *, at: float) -> Estimate:
+def switch_dr(rounds: Rounds, q: FloatArray | Modelled, *, at: float) -> Estimate:
     """DR where w <= at, the direct method elsewhere; at = 0 is DM, infinity DR."""
     _not_negative("switch_dr", "at", at)
     return _dr("switch_dr", rounds, q, np.where(rounds.weights <= at, rounds.weights, 0), "unknown")
 
 
-def dros(rounds: Rounds, q: FloatArray, *, shrink: float) -> Estimate:
+def dros(rounds: Rounds, q: FloatArray | Modelled, *, shrink: float) -> Estimate:
     """DR with optimistic shrinkage: weight shrink w / (w^2 + shrink); 0 is DM, infinity DR."""
     _not_negative("dros", "shrink", shrink)
     w = rounds.weights
@@ -95,7 +113,7 @@ def sub_gaussian_ips(rounds: Rounds, *, power: float) -> Estimate:
     return average("sub_gaussian_ips", w * rounds.rewards, w, bias="unknown")
 
 
-def sub_gaussian_dr(rounds: Rounds, q: FloatArray, *, power: float) -> Estimate:
+def sub_gaussian_dr(rounds: Rounds, q: FloatArray | Modelled, *, power: float) -> Estimate:
     """DR with the weights of `sub_gaussian_ips`."""
     w = _sub_gaussian("sub_gaussian_dr", rounds, power)
     return _dr("sub_gaussian_dr", rounds, q, w, "unknown")
@@ -111,7 +129,7 @@ def mrdr_weights(rounds: Rounds) -> FloatArray:
     return np.square(rounds.weights) * (1 - b)
 
 
-def mrdr(rounds: Rounds, q: FloatArray) -> Estimate:
+def mrdr(rounds: Rounds, q: FloatArray | Modelled) -> Estimate:
     """DR whose q was fitted with `mrdr_weights`."""
     return _dr("mrdr", rounds, q, rounds.weights, "none")
 
@@ -122,17 +140,9 @@ def clipped_mass(rounds: Rounds, at: float) -> float:
     return float(np.maximum(w - at, 0).sum() / max(w.sum(), np.finfo(float).tiny))
 
 
-def _dr(name: str, rounds: Rounds, q: FloatArray, w: FloatArray, bias: str) -> Estimate:
-    left = rounds.rewards - rounds.taken(_model(rounds, q))
-    return average(name, _expected(rounds, q, name) + w * left, w, bias=bias)
-
-
-def _model(rounds: Rounds, q: FloatArray) -> FloatArray:
-    return checking.numbers("q", q, (len(rounds), rounds.n_items))
-
-
-def _expected(rounds: Rounds, q: FloatArray, who: str) -> FloatArray:
-    return np.einsum("na,na->n", rounds.full_target(who), _model(rounds, q))
+def _dr(name: str, rounds: Rounds, q: FloatArray | Modelled, w: FloatArray, bias: str) -> Estimate:
+    model = modelled(rounds, q, name)
+    return average(name, model.expected + w * (rounds.rewards - model.taken), w, bias=bias)
 
 
 def _sub_gaussian(who: str, rounds: Rounds, power: float) -> FloatArray:

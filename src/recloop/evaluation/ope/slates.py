@@ -41,7 +41,7 @@ class SlateRounds:
                 "off-policy evaluation: rewards must have shape (slates, slots) and at least one "
                 f"of each, got {shape}."
             )
-        filled = np.ones(shape, np.bool_) if self.filled is None else np.asarray(self.filled, bool)
+        filled = checking.mask("filled", self.filled, shape)
         weights = np.ones(shape[1]) if self.slot_weights is None else self.slot_weights
         fields: dict[str, Any] = {"filled": filled}
         fields["slot_weights"] = checking.numbers("slot_weights", weights, (shape[1],))
@@ -50,7 +50,7 @@ class SlateRounds:
             ("propensities", 1.0, checking.propensities),
             ("target_taken", 1.0, checking.probabilities),
         ):
-            values = checking.numbers(name, np.where(filled, getattr(self, name), fill), shape)
+            values = checking.kept(name, getattr(self, name), filled, fill)
             fields[name] = check(name, values, shape)
         for name, value in fields.items():
             object.__setattr__(self, name, value)

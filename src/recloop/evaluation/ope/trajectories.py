@@ -36,12 +36,7 @@ class Trajectories:
                 f"one of each, got {shape}."
             )
         check_between("Trajectories", "discount", self.discount, 0, 1)
-        active = np.ones(shape, np.bool_) if self.active is None else np.asarray(self.active)
-        if active.dtype != np.bool_ or active.shape != shape:
-            raise InvalidData(
-                f"off-policy evaluation: active must be True or False, shape {shape}, got "
-                f"{active.dtype} {active.shape}."
-            )
+        active = checking.mask("active", self.active, shape)
         after = active[:, 1:] & ~active[:, :-1]
         checking.refuse("active", after, active[:, 1:], "True up to the end of a sequence only")
         fields: dict[str, Any] = {
@@ -61,12 +56,7 @@ class Trajectories:
             object.__setattr__(self, name, value)
 
     def _kept(self, name: str, active: BoolArray, fill: int) -> np.ndarray:
-        values = np.asarray(getattr(self, name))
-        if values.shape != active.shape:
-            raise InvalidData(
-                f"off-policy evaluation: {name} must have shape {active.shape}, got {values.shape}."
-            )
-        return np.where(active, values, np.asarray(fill, dtype=values.dtype))
+        return checking.kept(name, getattr(self, name), active, fill)
 
     def __len__(self) -> int:
         return len(self.rewards)

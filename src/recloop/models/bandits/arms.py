@@ -68,12 +68,20 @@ def deviations(arms: Arms, contexts: FloatArray) -> FloatArray:
 
 def upper_ends(arms: Arms, contexts: FloatArray, alpha: float) -> FloatArray:
     """(B, n) x . theta + alpha sqrt(x^T A^-1 x)."""
-    found = deviations(arms, contexts)
-    found *= alpha
-    for start in range(0, len(contexts), packed.ROWS_AT_ONCE):
-        rows = slice(start, start + packed.ROWS_AT_ONCE)
-        found[rows] += predicted(arms, contexts[rows])
+    found = np.empty((len(contexts), len(arms.weights)))
+    for start in range(0, len(contexts), packed.ROWS_AT_ONCE):  # while they are in the cache
+        rows = contexts[start : start + packed.ROWS_AT_ONCE]
+        squares = packed.quadratic_forms(arms.inverse, rows)
+        _add_widths(predicted(arms, rows), squares, alpha, found[start : start + len(rows)])
     return found
+
+
+@kernel
+def _add_widths(predictions, squares, alpha, found):
+    for row in range(len(found)):
+        for arm in range(found.shape[1]):
+            width = np.sqrt(max(squares[row, arm], 0.0))
+            found[row, arm] = predictions[row, arm] + alpha * width
 
 
 def learn(

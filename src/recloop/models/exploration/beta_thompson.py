@@ -2,10 +2,13 @@
 
 For every slot each item left draws p_i ~ Beta(a_i, b_i) afresh and the highest is shown:
 
-    q(a | items left) = integral f_a(p) prod_(i left, not a) F_i(p) dp
+    q(a | items left) = integral f_a(t) prod_(i left, not a) F_i(t) dt,    t = log(p / (1 - p))
 
-by Gauss-Legendre quadrature of t = log(p / (1 - p)), whose panels are halved until both answers
-agree. The posterior is the same for everybody, so that rows with the same items left share one
+Gauss-Legendre panels go from the right, where all F_i are 1, to the left until their product is
+nothing. A panel is at most so wide that the logarithm of each density that counts in it bends and
+falls a little; F_i inside a panel is the integral of the polynomial through its density, so that no
+incomplete beta function is needed. Products of all but one are those of the items before and after.
+The posterior is the same for everybody, so that rows with the same items left share one
 distribution.
 
 Thompson (1933); Chapelle and Li (2011), "An empirical evaluation of Thompson sampling".
@@ -15,17 +18,30 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.special import betainc, betaincc, expit, gammaln, log_expit
+from scipy.special import gammaln
 
 from recloop.models.exploration.base import Exploration
 from recloop.types import BoolArray, FloatArray
+from recloop.utils.kernels import kernel
 
-_NEGLIGIBLE = -48.0
-_LOG_NOTHING = -1e6
-_NEGLIGIBLE_CHANCE = 1e-17
-_MOST_PEAKS, _TOLERANCE = 16, 1e-13
+_NOTHING = -42.0  # the logarithm of what no answer can see
 _NEAR = 20.0  # in logits: where differences are taken before the logarithm
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(12)
+_N_NODES = 20
+_MOST_BEND, _MOST_FALL, _MOST_LOGITS = 2.5, 12.0, 3.0
+_LEAST_CHANCE = float(np.finfo(np.float64).tiny)
+
+
+def _integration() -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Nodes (n,) on [-1, 1], their weights (n,) and the integrals (n, n) from node to 1."""
+    nodes, weights = np.polynomial.legendre.leggauss(_N_NODES)
+    values = np.polynomial.legendre.legvander(nodes, _N_NODES)
+    above = np.empty((_N_NODES, _N_NODES))
+    above[:, 0] = 0.5 * (1.0 - nodes)
+    above[:, 1:] = 0.5 * (values[:, :-2] - values[:, 2:])
+    return nodes, weights, above @ (values[:, :-1] * weights[:, None]).T
+
+
+_NODES, _WEIGHTS, _ABOVE = _integration()
 
 
 @dataclass(frozen=True)
@@ -60,109 +76,25 @@ def _remembered(successes: bytes, failures: bytes) -> FloatArray:
 def chances_of_best(successes: FloatArray, failures: FloatArray) -> FloatArray:
     """(n,) the probability that each Beta variable is the highest of n independent ones.
 
-    To 1e-11; below about 1e-20 they count as 0.
+    To 1e-11; what is smaller than the least normal number of float64 counts as that.
     """
-    low, high = _range(successes, failures)
-    above = betaincc(successes, failures, expit(low)) > _NEGLIGIBLE_CHANCE
-    if not above.all():
-        found = np.zeros(len(successes))
-        found[above] = chances_of_best(successes[above], failures[above])
-        return found
-    ends = _first_ends(low, high, successes, failures)
-    low, high = ends[:-1], ends[1:]
-    whole = _panels(low, high, successes, failures)
-    chances, tolerance = np.zeros(len(successes)), _TOLERANCE * len(successes)
-    while len(low):
-        middle = 0.5 * (low + high)
-        left = _panels(low, middle, successes, failures)
-        right = _panels(middle, high, successes, failures)
-        rough = np.abs(left + right - whole).max(axis=0) > tolerance
-        chances += (left + right)[:, ~rough].sum(axis=1)
-        whole = np.concatenate([left[:, rough], right[:, rough]], axis=1)
-        low, high = (
-            np.concatenate([low[rough], middle[rough]]),
-            np.concatenate([middle[rough], high[rough]]),
-        )
-    return chances / chances.sum()
+    a, b = np.ascontiguousarray(successes), np.ascontiguousarray(failures)
+    if len(a) == 1:
+        return np.ones(1)
+    modes = np.log(a / b)
+    found = _chances(a, b, modes, _heights(a, b), _NODES, _WEIGHTS, _ABOVE)
+    return np.clip(found, _LEAST_CHANCE, 1.0)
 
 
-def _first_ends(low: float, high: float, successes: FloatArray, failures: FloatArray) -> FloatArray:
-    """Ends of panels small enough to see the peaks of the items that may be the highest."""
-    mode = np.log(successes / failures)
-    deviation = np.sqrt(1.0 / successes + 1.0 / failures)
-    likely = np.argsort(mode + 3.0 * deviation)[-_MOST_PEAKS:]
-    around = mode[likely, None] + np.array([-8.5, -1.5, 1.5, 8.5]) * deviation[likely, None]
-    ends = np.concatenate([np.linspace(low, high, 9), around.ravel()])
-    return np.unique(np.clip(ends, low, high))
-
-
-def _panels(
-    low: FloatArray, high: FloatArray, successes: FloatArray, failures: FloatArray
-) -> FloatArray:
-    """(n, panels) the integrals from `low` to `high` of every panel."""
-    half = 0.5 * (high - low)
-    t = (0.5 * (low + high))[:, None] + half[:, None] * _NODES
-    values = _integrand(t.ravel(), successes, failures)
-    return values.reshape(len(successes), len(low), len(_NODES)) @ _WEIGHTS * half
-
-
-def _range(successes: FloatArray, failures: FloatArray) -> tuple[float, float]:
-    """Where the highest of all is: from all but surely above to all but surely below."""
-    mode = np.log(successes / failures)
-    low, high = float(mode.min()), float(mode.max())
-    while _log_all_below(low, successes, failures) > _NEGLIGIBLE:
-        low -= 1.0
-    below, above = low, high
-    for _ in range(12):
-        middle = 0.5 * (below + above)
-        if _log_all_below(middle, successes, failures) > _NEGLIGIBLE:
-            above = middle
-        else:
-            below = middle
-    step = 1e-3
-    while _log_any_density(high + step, successes, failures) > _NEGLIGIBLE:
-        step *= 1.5
-    return below, high + step
-
-
-def _log_all_below(t: float, successes: FloatArray, failures: FloatArray) -> float:
-    return float(_log_below(np.array(t), successes, failures).sum())
-
-
-def _log_below(t: FloatArray, successes: FloatArray, failures: FloatArray) -> FloatArray:
-    """The logarithm of the distribution function at logit t; also where p is 1 up to rounding."""
-    t, successes, failures = np.broadcast_arrays(t, successes, failures)
-    found = np.empty(t.shape)
-    upper = t > 0.0
-    found[upper] = betaincc(failures[upper], successes[upper], expit(-t[upper]))
-    found[~upper] = betainc(successes[~upper], failures[~upper], expit(t[~upper]))
-    with np.errstate(divide="ignore"):
-        return np.log(found)
-
-
-def _log_any_density(t: float, successes: FloatArray, failures: FloatArray) -> float:
-    return float(_log_density(np.array(t), successes, failures).max())
-
-
-def _log_density(t: FloatArray, successes: FloatArray, failures: FloatArray) -> FloatArray:
-    """The logarithm of the density of t = logit p, by its distance from the mode.
+def _heights(a: FloatArray, b: FloatArray) -> FloatArray:
+    """(n,) the logarithm of each density of t at its mode.
 
     log B(a, b) has a rounding error that grows with a + b; the height of the mode has none
     (Loader 2000, "Fast and accurate computation of binomial probabilities").
     """
-    a, b = successes, failures
-    mode, total = np.log(a / b), a + b
+    total = a + b
     height = 0.5 * np.log(a * (b / total) / (2.0 * np.pi))
-    height -= _stirling_error(a) + _stirling_error(b) - _stirling_error(total)
-    gap = t - mode
-    near = np.clip(gap, -_NEAR, _NEAR)
-    log_p = -np.log1p(b / total * np.expm1(-near))
-    log_q = -np.log1p(a / total * np.expm1(near))
-    far = near != gap
-    if far.any():
-        log_p = np.where(far, log_expit(t) - log_expit(mode), log_p)
-        log_q = np.where(far, log_expit(-t) - log_expit(-mode), log_q)
-    return height + a * log_p + b * log_q
+    return height - (_stirling_error(a) + _stirling_error(b) - _stirling_error(total))
 
 
 def _stirling_error(x: FloatArray) -> FloatArray:
@@ -174,8 +106,117 @@ def _stirling_error(x: FloatArray) -> FloatArray:
     return np.where(x >= 15.0, series, exact)
 
 
-def _integrand(t: FloatArray, successes: FloatArray, failures: FloatArray) -> FloatArray:
-    """(n, nodes): density of one times the distribution functions of all others."""
-    a, b = successes[:, None], failures[:, None]
-    log_below = np.maximum(_log_below(t, a, b), _LOG_NOTHING)
-    return np.exp(_log_density(t, a, b) + log_below.sum(axis=0) - log_below)
+@kernel
+def _chances(a, b, modes, heights, nodes, weights, above):
+    n, n_nodes = len(a), len(nodes)
+    lows, highs = np.empty(n), np.empty(n)
+    for i in range(n):
+        lows[i] = _end(a[i], b[i], modes[i], heights[i], -1.0)
+        highs[i] = _end(a[i], b[i], modes[i], heights[i], 1.0)
+    found, survival = np.zeros(n), np.zeros(n)
+    active = np.empty(n, dtype=np.int64)
+    density, below = np.empty((n, n_nodes)), np.empty((n, n_nodes))
+    right, width, stop = highs.max(), np.inf, lows.max()  # left of an end, nothing is above all
+    while right > stop:
+        width = min(2.0 * width, right - stop)
+        n_active = _fit(a, b, lows, highs, right, width, active)
+        while n_active < 0:
+            width *= 0.5
+            n_active = _fit(a, b, lows, highs, right, width, active)
+        half = 0.5 * width
+        for place in range(n_active):
+            i = active[place]
+            for j in range(n_nodes):
+                t = right - half * (1.0 - nodes[j])
+                density[place, j] = np.exp(_log_density(t, a[i], b[i], modes[i], heights[i]))
+            for j in range(n_nodes):
+                more = 0.0
+                for other in range(n_nodes):
+                    more += above[j, other] * density[place, other]
+                below[place, j] = max(1.0 - survival[i] - half * more, 0.0)
+            for j in range(n_nodes):
+                survival[i] += half * weights[j] * density[place, j]
+        _add_products(found, active[:n_active], density, below, half * weights)
+        right -= width
+        product = 1.0
+        for i in range(n):
+            product *= max(1.0 - survival[i], 0.0)
+        if product < 1e-18:
+            break
+    return found
+
+
+@kernel
+def _add_products(found, active, density, below, weights):
+    """Add to `found` of each active item its density times what all others are below, summed."""
+    after = np.empty(len(active) + 1)
+    for j in range(len(weights)):
+        after[len(active)] = 1.0
+        for place in range(len(active) - 1, -1, -1):
+            after[place] = after[place + 1] * below[place, j]
+        before = weights[j]
+        for place in range(len(active)):
+            found[active[place]] += density[place, j] * before * after[place + 1]
+            before *= below[place, j]
+
+
+@kernel
+def _end(a, b, mode, height, side):
+    """Where to the left (side -1) or right (1) of its mode nothing of an item is left."""
+    rate = a if side < 0.0 else b
+    least = _NOTHING + min(np.log(rate), 0.0)
+    near, step = 0.0, np.sqrt(1.0 / a + 1.0 / b)
+    while _log_density(mode + side * step, a, b, mode, height) > least:
+        near, step = step, 2.0 * step
+    for _ in range(4):
+        middle = 0.5 * (near + step)
+        if _log_density(mode + side * middle, a, b, mode, height) > least:
+            near = middle
+        else:
+            step = middle
+    return mode + side * step
+
+
+@kernel
+def _fit(a, b, lows, highs, right, width, active):
+    """How many items count in a panel, which are written to `active`; -1 if it is too wide."""
+    left, n_active = right - width, 0
+    nearest = min(max(0.0, left), right)  # to t = 0, where densities bend most
+    small = np.exp(-abs(nearest))
+    most = small / (1.0 + small) ** 2
+    p_left, p_right = 1.0 / (1.0 + np.exp(-left)), 1.0 / (1.0 + np.exp(-right))
+    for i in range(len(a)):
+        if left >= highs[i] or right <= lows[i]:
+            continue
+        bend = (a[i] + b[i]) * most
+        if width * width * bend > _MOST_BEND * _MOST_BEND:
+            return -1
+        if width > _MOST_LOGITS and bend > 1e-14:
+            return -1
+        fall = max(a[i] - (a[i] + b[i]) * p_right, (a[i] + b[i]) * p_left - a[i])
+        if width * fall > _MOST_FALL:
+            return -1
+        active[n_active] = i
+        n_active += 1
+    return n_active
+
+
+@kernel
+def _log_density(t, a, b, mode, height):
+    """The logarithm of the density of t = logit p, by its distance from the mode."""
+    gap, total = t - mode, a + b
+    if abs(gap) > _NEAR:
+        log_p, log_q = _log_share(t) - _log_share(mode), _log_share(-t) - _log_share(-mode)
+    elif gap >= 0.0:
+        more = np.expm1(gap)
+        log_p, log_q = -np.log1p(-b / total * (more / (1.0 + more))), -np.log1p(a / total * more)
+    else:
+        more = np.expm1(-gap)
+        log_p, log_q = -np.log1p(b / total * more), -np.log1p(-a / total * (more / (1.0 + more)))
+    return height + a * log_p + b * log_q
+
+
+@kernel
+def _log_share(t):
+    """log(1 / (1 + e^-t))."""
+    return -np.log1p(np.exp(-t)) if t > 0.0 else t - np.log1p(np.exp(t))

@@ -18,6 +18,8 @@ from recloop.models.exploration.base import Exploration
 from recloop.types import BoolArray, FloatArray, IntArray, Slates
 from recloop.utils.kernels import kernel
 
+_AT_ONCE = 64
+
 
 @dataclass(frozen=True)
 class EpsilonGreedy(Exploration):
@@ -88,13 +90,23 @@ def epsilon_greedy_probabilities(
 def _count_best(scores, is_open, even):
     """Items left, those among them that may count as the best, the best score, its first item."""
     n_left, n_best, highest, first = 0, 0, -np.inf, -1
-    for item in range(len(scores)):
-        if is_open[item]:
-            n_left += 1
-            if n_best == 0 or scores[item] > highest:
-                highest, n_best, first = scores[item], 1, item
-            elif even and scores[item] == highest:
-                n_best += 1
+    for start in range(0, len(scores), _AT_ONCE):
+        stop = min(start + _AT_ONCE, len(scores))
+        n_open, n_higher, n_equal = 0, 0, 0
+        for item in range(start, stop):  # without a branch, several at once
+            n_open += is_open[item]
+            n_higher += is_open[item] & (scores[item] > highest)
+            n_equal += is_open[item] & (scores[item] == highest)
+        if n_higher or (n_open and n_best == 0):
+            for item in range(start, stop):
+                if is_open[item]:
+                    if n_best == 0 or scores[item] > highest:
+                        highest, n_best, first = scores[item], 1, item
+                    elif even and scores[item] == highest:
+                        n_best += 1
+        elif even:
+            n_best += n_equal
+        n_left += n_open
     return n_left, n_best, highest, first
 
 
@@ -112,7 +124,7 @@ def _draw_slates(scores, eligible, epsilon, draws, even):
                 break
             explores = draws[row, slot, 0] < epsilon
             wanted = int(draws[row, slot, 1] * (n_left if explores else n_best))
-            for item in range(len(is_open)):
+            for item in range(0 if explores else first, len(is_open)):
                 is_best = is_open[item] and scores[row, item] == highest
                 is_best = is_best and (even or item == first)
                 if is_open[item] if explores else is_best:

@@ -34,11 +34,13 @@ from recloop.utils.kernels import kernel, sum_kernel
 _LOWEST, _HIGHEST, _KNOTS_PER_UNIT = -40.0, 8.5, 64
 _FIRST_SPACING = 0.75
 _NEGLIGIBLE = -36.0
-_TOLERANCE, _SMOOTH_TOLERANCE = 1e-10, 1e-6
-_EDGE = (15.0, 25.0)
+_TOLERANCE, _SMOOTH_TOLERANCE = 1e-11, 1e-6
+_EDGE = (26.0, 34.0)
 _ROOT_2_PI = float(np.sqrt(2.0 * np.pi))
 _NORMALS_AT_ONCE = 1 << 21
-_LEAST_DEVIATION = 1e-9
+_LEAST_DEVIATION = 1e-12
+_HOPELESS = -1000.0  # a logarithm: beyond, rounding would be larger than what is left
+_LEAST_CHANCE = float(np.finfo(np.float64).tiny)
 
 
 def _taylor_table() -> FloatArray:
@@ -60,7 +62,7 @@ class GaussianThompson(Exploration):
     """Thompson sampling of independent Gaussian scores.
 
     `values` are the means. deviations (B, n_items): not negative. Where all are 0 the best mean is
-    shown, and equal ones share the slot: a deviation counts as at least 1e-9 of the range of
+    shown, and equal ones share the slot: a deviation counts as at least 1e-12 of the range of
     means and deviations.
     """
 
@@ -82,8 +84,8 @@ class GaussianThompson(Exploration):
         largest = np.maximum(
             np.abs(self.values).max(axis=1, initial=0.0), self.deviations.max(axis=1, initial=0.0)
         )[:, None]
-        unit = np.where(largest > 0.0, largest, 1.0)
-        means, sigmas = self.values / unit, self.deviations / unit
+        power = -np.frexp(largest)[1]  # of two: rounds no difference of close means
+        means, sigmas = np.ldexp(self.values, power), np.ldexp(self.deviations, power)
         means = means - means.max(axis=1, keepdims=True, initial=-np.inf)
         spread = np.ptp(means, axis=1) + sigmas.max(axis=1, initial=0.0)
         spread = np.where(spread > 0.0, spread, 1.0)[:, None]
@@ -188,16 +190,22 @@ def _all_best(means, sigmas, table):
 def _chance_of_best(mean, sigma, mu, inverse, table):
     """The probability that N(mean, sigma^2) exceeds all of the independent N(mu, 1 / inverse^2).
 
-    mu and inverse are overwritten.
+    mu and inverse are overwritten. z counts from the mean, or a narrow item far from 0 would see
+    its own density through the rounding of z.
     """
     if len(mu) == 0:
         return 1.0
+    mu -= mean
+    mean = 0.0
     mode, width = _mode(mean, sigma, mu, inverse, table)
     top = _log_integrand(mode, mean, sigma, mu, inverse, table)
+    if top < _HOPELESS:
+        return _LEAST_CHANCE
     edge = _left_edge(mode, width, top, mean, sigma, mu, inverse, table)
     n_near, steepest = 0, 1.0 / sigma
+    counts_from = edge + (1.0 + _NEGLIGIBLE / _EDGE[0]) * (mode - edge)  # a concave log falls on
     for other in range(len(mu)):  # the others are surely below, wherever the integrand counts
-        if (edge - 0.5 * width - mu[other]) * inverse[other] < _HIGHEST:
+        if (counts_from - mu[other]) * inverse[other] < _HIGHEST:
             mu[n_near], inverse[n_near] = mu[other], inverse[other]
             steepest = max(steepest, inverse[n_near])
             n_near += 1
@@ -206,7 +214,7 @@ def _chance_of_best(mean, sigma, mu, inverse, table):
     right = _right_width(mode, width, top, mean, sigma, mu, inverse, table)
     at_edge = np.log(left / right)
     tolerance = _TOLERANCE
-    if left > 0.05 * width:  # no wall: equal steps
+    if left > 0.03 * width:  # no wall: equal steps
         if steepest * width < 1.0:  # half the step then squares the relative error
             tolerance = _SMOOTH_TOLERANCE
         edge, left, right, at_edge = mode, width, width, 0.0
@@ -232,17 +240,21 @@ def _chance_of_best(mean, sigma, mu, inverse, table):
             break
         spacing *= 0.5
         offset *= 0.5
-    return min(1.0, np.exp(top) * total / (sigma * _ROOT_2_PI))
+    return max(_LEAST_CHANCE, min(1.0, np.exp(top) * total / (sigma * _ROOT_2_PI)))
 
 
 @kernel
 def _mode(mean, sigma, mu, inverse, table):
-    """Where the integrand is highest, and its width there; Newton's steps come from the left."""
+    """Where the integrand is highest, and its width there; Newton's steps come from the left.
+
+    Right of the walls it falls by the density of the item alone: a slope is small beside that one,
+    not beside the bend, which may be that of a wall passed already.
+    """
     z = mean
     while True:
         slope, bend = _slope_and_bend(z, mean, sigma, mu, inverse, table)
         z += slope / bend
-        if abs(slope) < 1e-2 * np.sqrt(bend):
+        if abs(slope) * sigma < 1e-2 * max(1.0, (z - mean) / sigma):
             return z, 1.0 / np.sqrt(bend)
 
 
@@ -286,7 +298,10 @@ def _slope_and_bend(z, mean, sigma, mu, inverse, table):
         )
         ratio -= min(t, _LOWEST) - _LOWEST
         slope += inverse[other] * ratio
-        bend += inverse[other] ** 2 * min(max(ratio * (t + ratio), 0.0), 1.0)
+        bent = min(max(ratio * (place + ratio), 0.0), 1.0)
+        if t != place:  # beyond the table it is 1 or nothing, and t + ratio is rounding
+            bent = 1.0 if t < 0.0 else 0.0
+        bend += inverse[other] ** 2 * bent
     return slope, bend
 
 
