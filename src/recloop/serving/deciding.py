@@ -68,7 +68,7 @@ class Decider:
         for (_, width, knows), rows in groups.items():
             policy = policies[rows[0]]
             known = open_to & policy.knows
-            can = (known.any(axis=1) | ~open_to.any(axis=1)).tolist()
+            can: list[bool] = np.logical_or(known.any(axis=1), ~open_to.any(axis=1)).tolist()
             served = [row for row in rows if knows and can[row]]
             others = [row for row in rows if not (knows and can[row])]
             self._decide_group(found, served, requests, user_codes, policy, known, width)
