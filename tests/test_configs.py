@@ -6,11 +6,16 @@ import pytest
 
 from recloop.experiment import load_config, run_experiment
 from recloop.experiment.build import entries
+from recloop.experiment.tuning.tune import run_tuning
 from recloop.models.registry import model_class
+from recloop.serving.reading import load_settings
+from recloop.serving.settings import LearningRules, Lists
 from recloop.simulators import WORLDS
 from recloop.simulators.build import build_world
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
+FOLDER = Path(__file__).parents[1] / "configs"
+SERVICE = FOLDER / "serving.yaml"
+CONFIGS = sorted(set(FOLDER.glob("*.yaml")) - {SERVICE})
 LEADERBOARD = {"random", "popular", "item_knn", "ease", "als", "markov"}
 
 
@@ -19,6 +24,12 @@ def test_a_configuration_builds_its_models_beside_every_baseline(path):
     rows = entries(load_config(path))
     assert {row.name for row in rows} >= LEADERBOARD
     assert all(row.build(3, 4, 0).n_items == 4 for row in rows)
+
+
+def test_the_settings_of_the_service_are_read_and_say_its_defaults():
+    found = load_settings(SERVICE)
+    assert found.rewards == {"click": 1.0, "purchase": 5.0}
+    assert (found.floor, found.rules, found.lists) == (0.05, LearningRules(), Lists())
 
 
 def test_the_default_compares_every_kind_of_agent():
@@ -38,6 +49,16 @@ def test_a_configuration_runs_on_a_tiny_setting(name, tmp_path):
     config = load_config(CONFIGS[0].parent / f"{name}.yaml", small)
     folder = run_experiment(config, tmp_path / "out", data_dir=tmp_path / "data")
     assert len(folder.metrics()["models"]) == len(entries(config))
+
+
+@pytest.mark.slow
+def test_the_example_of_tuning_gives_everybody_its_trials(tmp_path):
+    small = ["tuning.n_trials=2", "training.n_seeds=1", "evaluation.n_resamples=100"]
+    config = load_config(CONFIGS[0].parent / "tune.yaml", small)
+    board = run_tuning(config, tmp_path / "out", data_dir=tmp_path / "data")
+    trials = {row["name"]: row["n_trials"] for row in board["tuned"]}
+    assert trials == {name: 1 if name in ("random", "popular") else 2 for name in trials}
+    assert set(trials) >= LEADERBOARD
 
 
 @pytest.mark.slow

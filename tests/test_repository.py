@@ -23,6 +23,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 ROOMS = {
     "numpy": ("",),
     "numba": ("utils/kernels.py",),
+    "httpx": ("client/",),
     "scipy": ("data/", "models/", "utils/sparse.py", "evaluation/", "simulators/", "testing/"),
     "implicit": ("models/baselines/",),
     "sklearn": ("models/baselines/", "evaluation/reward_models.py"),
@@ -36,7 +37,7 @@ ROOMS = {
     "plotly": ("experiment/figures.py", "experiment/report.py", "demo/"),
     "pydantic": ("experiment/", "serving/settings.py", "serving/reading.py"),
     "yaml": ("experiment/",),
-    "optuna": ("experiment/",),
+    "optuna": ("experiment/tuning/study.py",),
     "typer": ("cli/",),
     "rich": ("cli/",),
     "streamlit": ("demo/", "cli/demo.py"),

@@ -12,6 +12,7 @@
     │   └── RunFolderBusy  (FileExistsError)    another process is writing its run into the folder
     ├── NotWritable        (OSError)            a file or folder that cannot be written
     ├── LogUnavailable     (OSError)            the decision log cannot be read or written now
+    ├── WorkerLost         (RuntimeError)       a process that worked for this one was killed
     └── MissingExtra       (ImportError)        an optional dependency is not installed
 
 Each class is also the builtin one would catch. Messages say who, what is allowed, what was got,
@@ -65,6 +66,10 @@ class NotWritable(RecloopError, OSError):
 
 class LogUnavailable(RecloopError, OSError):
     """The decision log cannot be read or written now: locked, disk full, or its server is away."""
+
+
+class WorkerLost(RecloopError, RuntimeError):
+    """A process that worked for this one is gone; the message says what is left and what to do."""
 
 
 class MissingExtra(RecloopError, ImportError):

@@ -22,6 +22,7 @@ from recloop.cli import (
     runs,
     serve,
     settings,
+    tune,
     worlds,
 )
 from recloop.errors import RecloopError
@@ -37,6 +38,7 @@ app.command("run")(runs.run)
 app.command("train")(runs.train)
 app.command("evaluate")(runs.evaluate)
 app.command("recommend")(runs.recommend)
+app.command("tune")(tune.tune)
 app.command("metrics")(metrics.metrics)
 app.command("ope")(ope.ope)
 app.command("fit-world")(fit_world.fit_world)

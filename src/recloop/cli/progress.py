@@ -19,7 +19,8 @@ from recloop.experiment.training import Silent
 class Bars(Silent):
     """Draws a bar for each model; use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "training") -> None:
+        self._doing = doing
         self._console = Console(file=sys.stderr)
         self._progress = Progress(
             TextColumn("{task.description:<22}"),
@@ -45,7 +46,7 @@ class Bars(Silent):
         """Add a bar; without a terminal, print one line."""
         self._tasks[name] = self._progress.add_task(name, total=n_rounds, seen="", rate="")
         if not self._console.is_terminal:
-            print(f"training {name}", file=sys.stderr)
+            print(f"{self._doing} {name}", file=sys.stderr)
 
     def advance(self, name: str, n_done: int, values: dict[str, Any]) -> None:
         """Move a bar, with its rate and the last values seen."""

@@ -24,6 +24,7 @@ class Entry:
     n_rounds: int
     n_seeds: int
     controls: tuple[str, ...]
+    n_trials: int | None = None
 
     @property
     def is_baseline(self) -> bool:
@@ -123,4 +124,5 @@ def _entry(config: ExperimentConfig, model: ModelSection, mode: str) -> Entry:
         n_rounds=rounds[mode],
         n_seeds=training.n_seeds if draws else 1,
         controls=tuple(model.controls),
+        n_trials=model.n_trials,
     )

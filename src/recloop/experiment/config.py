@@ -101,6 +101,9 @@ class ModelSection(Section):
     controls: list[str] = Field(
         default_factory=list, description="Names of the models that this one must beat."
     )
+    n_trials: int | None = Field(
+        default=None, ge=0, description="How many trials chose the params; written by tuning."
+    )
 
 
 class EvaluationSection(Section):
@@ -131,6 +134,33 @@ class EvaluationSection(Section):
         return self
 
 
+class TuningSection(Section):
+    """How `recloop tune` chooses the parameters of every method, with the same budget for each."""
+
+    n_trials: int = Field(
+        default=20, ge=1, description="Trials of each method that has something to tune."
+    )
+    n_seeds: int = Field(
+        default=1, ge=1, description="Seeds that a trial is the mean of, where the model draws."
+    )
+    sampler: Literal["tpe", "random"] = "tpe"
+    pruner: Literal["median", "none"] = Field(
+        default="median", description="median: stop trials below the median of the earlier ones."
+    )
+    at_once: int = Field(
+        default=2,
+        ge=1,
+        description="Trials of a method that may run at the same time. Trial n knows the results "
+        "of those before n - at_once + 1, on any number of workers.",
+    )
+    models: list[str] | None = Field(
+        default=None, description="Names of the methods that are tuned; nothing: all."
+    )
+    untuned: bool = Field(
+        default=True, description="Measure every method with the params it began with as well."
+    )
+
+
 class ExperimentConfig(Section):
     """A whole run."""
 
@@ -140,6 +170,7 @@ class ExperimentConfig(Section):
     training: TrainingSection = Field(default_factory=TrainingSection)
     models: list[ModelSection] = Field(default_factory=list)
     evaluation: EvaluationSection = Field(default_factory=EvaluationSection)
+    tuning: TuningSection = Field(default_factory=TuningSection)
 
     @model_validator(mode="after")
     def _names_once(self) -> "ExperimentConfig":

@@ -35,7 +35,7 @@ from recloop.utils.files import (
 
 TIMINGS = "timings.json"
 ENVIRONMENT = "environment.json"
-LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "implicit", "torch")
+LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "implicit", "torch", "optuna")
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class RunFolder:
     def _check_same_run(self, text: str, data_hash: str) -> None:
         held = (self.path / "config.yaml").read_text(encoding="utf-8", errors="replace")
         if held != text:
-            changed = _first_difference(held, text)
+            changed = first_difference(held, text)
             raise RunFolderInUse(
                 f"{self.path}: holds a run of another configuration ({changed}). "
                 "Choose another --output-dir, let --beside do so, or remove the folder."
@@ -322,7 +322,8 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _first_difference(held: str, wanted: str) -> str:
+def first_difference(held: str, wanted: str) -> str:
+    """The first line of a configuration that is another one, there and now."""
     for there, here in zip(held.splitlines(), wanted.splitlines(), strict=False):
         if there != here:
             return f"there '{there.strip()}', now '{here.strip()}'"

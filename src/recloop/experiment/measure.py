@@ -126,6 +126,7 @@ def _description(entry: Entry, run: RunFolder) -> Row:
         "is_baseline": entry.is_baseline,
         "params": entry.params,
         "n_seeds": entry.n_seeds,
+        "n_trials": entry.n_trials,
         "n_rounds": training["n_rounds"],
         "best_round": training["best_round"],
         "stopped_early": training["stopped_early"],

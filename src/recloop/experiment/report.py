@@ -117,7 +117,8 @@ def _leaderboard(rows: Sequence[Row], metric: str, k: str) -> str:
 def _how(row: Row) -> str:
     words = {"fit": "fitted", "logged": "from the log", "simulated": "in the fitted world"}
     seeds = f", {row['n_seeds']} seeds" if row["n_seeds"] > 1 else ""
-    return words[row["mode"]] + seeds
+    trials = "" if row.get("n_trials") is None else f", {row['n_trials']} trials"
+    return words[row["mode"]] + seeds + trials
 
 
 def _cell(value: Row | None) -> str:

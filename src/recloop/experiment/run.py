@@ -81,7 +81,7 @@ def _fill(
             progress.note(f"{run.path}: this run is finished; nothing was trained again.")
             return
         progress.note(f"{run.path}: missing or changed, and made anew: {', '.join(damaged)}.")
-    rows = _without_too_large(config, rows, prepared, progress)
+    rows = without_too_large(config, rows, prepared, progress)
     _keep_data(run, prepared)
     trainer = _trainer(config, run, prepared, progress)
     trainer.train_all(rows)
@@ -96,7 +96,7 @@ def _fill(
     run.seal()
 
 
-def _without_too_large(
+def without_too_large(
     config: ExperimentConfig, rows: list[Entry], prepared: Prepared, progress: Progress
 ) -> list[Entry]:
     """`rows` without the baselines that joined by themselves and do not fit the catalogue."""

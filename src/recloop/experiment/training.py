@@ -78,26 +78,40 @@ class Trainer:
         write_log(self.folder, labels, self.config.seed)
 
     def _train(self, entry: Entry, seed_number: int) -> None:
-        seed = self.config.seed + seed_number
         label = label_of(entry.name, seed_number)
-        model = entry.build(self.train_log.n_users, self.train_log.n_items, seed)
         checkpoints = Checkpoints(self.folder.checkpoints, label)
-        settings = self._settings(entry)
-        self.progress.begin(label, settings.n_rounds)
+        self.progress.begin(label, entry.n_rounds)
         with self.folder.timed(label):
-            model, state = train(
-                model,
-                self._lesson(entry, model, seed),
-                settings,
-                checkpoints=checkpoints,
-                evaluate=self.validation if settings.n_rounds > 1 else None,
-                observe=lambda now: self.progress.advance(
+            model, state = self.trained(
+                entry,
+                self.config.seed + seed_number,
+                checkpoints,
+                lambda now: self.progress.advance(
                     label, now.n_rounds_done, now.records[-1] if now.records else {}
                 ),
             )
         self._tell_profile(model)
         self._keep(entry, model, state, seed_number)
         checkpoints.clear()
+
+    def trained(
+        self,
+        entry: Entry,
+        seed: int,
+        checkpoints: Checkpoints,
+        observe: Callable[[TrainingState], None],
+    ) -> tuple[Any, TrainingState]:
+        """A model of `entry` after its training; nothing is kept of it beside checkpoints."""
+        model = entry.build(self.train_log.n_users, self.train_log.n_items, seed)
+        settings = self._settings(entry)
+        return train(
+            model,
+            self._lesson(entry, model, seed),
+            settings,
+            checkpoints=checkpoints,
+            evaluate=self.validation if settings.n_rounds > 1 else None,
+            observe=observe,
+        )
 
     def _tell_profile(self, model: Any) -> None:
         """Put what people did in the validation part into their profiles, if the model keeps them.

@@ -5,6 +5,7 @@ are paired. What a model gains is measured against the controls it names, and on
 best constant action to the best policy that the certificate knows.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from recloop.simulators.base import AbstractWorld
 from recloop.simulators.build import build_world
 from recloop.simulators.certify import Certificate, certify, interval_of, play, spread_users
 from recloop.training.lessons import SimulatedEpisodes
-from recloop.training.loop import Checkpoints, train
+from recloop.training.loop import Checkpoints, TrainingState, train
 from recloop.training.settings import TrainingSettings
 from recloop.training.world import greedy_policy
 from recloop.types import FloatArray
@@ -89,28 +90,16 @@ def _train(
     number: int,
     progress: Progress,
 ) -> None:
-    seed, training = config.seed + number, config.training
     label = label_of(section.name, number)
-    params = {**section.params, "seed": section.params.get("seed", 0) + seed}
-    made = model_class(section.type)
-    if issubclass(made, AbstractContextBandit) and world.n_observed:
-        params.setdefault("context_dim", world.n_observed)
-    model = made(world.n_users, world.n_items, **params)
     checkpoints = Checkpoints(run.checkpoints, label)
-    settings = TrainingSettings(
-        n_rounds=section.n_episodes or training.n_episodes,
-        eval_freq=training.eval_freq,
-        metric=METRIC,
-        patience=training.patience,
-    )
-    progress.begin(label, settings.n_rounds)
-    model, state = train(
-        model,
-        SimulatedEpisodes(world, None, seed, training.sessions_per_episode, repeats=True),
-        settings,
-        checkpoints=checkpoints,
-        evaluate=lambda now: {METRIC: float(_earned(now, world, _LOOKS, seed, "look").mean())},
-        observe=lambda now: progress.advance(label, now.n_rounds_done, now.records[-1]),
+    progress.begin(label, section.n_episodes or config.training.n_episodes)
+    model, state = trained_in_world(
+        config,
+        world,
+        section,
+        config.seed + number,
+        checkpoints,
+        lambda now: progress.advance(label, now.n_rounds_done, now.records[-1]),
     )
     kept = {
         "records": state.records,
@@ -122,7 +111,37 @@ def _train(
     checkpoints.clear()
 
 
-def _earned(model: Any, world: AbstractWorld, n: int, seed: int, name: str) -> FloatArray:
+def trained_in_world(
+    config: ExperimentConfig,
+    world: AbstractWorld,
+    section: ModelSection,
+    seed: int,
+    checkpoints: Checkpoints,
+    observe: Callable[[TrainingState], None],
+) -> tuple[Any, TrainingState]:
+    """A model of `section` after its training in `world`; nothing is kept beside checkpoints."""
+    training = config.training
+    params = {**section.params, "seed": section.params.get("seed", 0) + seed}
+    made = model_class(section.type)
+    if issubclass(made, AbstractContextBandit) and world.n_observed:
+        params.setdefault("context_dim", world.n_observed)
+    settings = TrainingSettings(
+        n_rounds=section.n_episodes or training.n_episodes,
+        eval_freq=training.eval_freq,
+        metric=METRIC,
+        patience=training.patience,
+    )
+    return train(
+        made(world.n_users, world.n_items, **params),
+        SimulatedEpisodes(world, None, seed, training.sessions_per_episode, repeats=True),
+        settings,
+        checkpoints=checkpoints,
+        evaluate=lambda now: {METRIC: float(earned(now, world, _LOOKS, seed, "look").mean())},
+        observe=observe,
+    )
+
+
+def earned(model: Any, world: AbstractWorld, n: int, seed: int, name: str) -> FloatArray:
     """(n,) what the model earns in as many sessions, without exploring."""
     return play(world, greedy_policy(model), spread_users(world, n), stream(seed, "judge", name))
 
@@ -133,7 +152,7 @@ def _keep_results(
     values = {
         section.name: np.stack(
             [
-                _earned(
+                earned(
                     load_model(run.model_path(section.name, number), section.type),
                     world, config.world.n_sessions, config.seed, "test",
                 )

@@ -17,6 +17,7 @@ from recloop.errors import DamagedFile, InvalidParameter
 from recloop.models import incoming
 from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
+from recloop.models.search import SearchSpace
 from recloop.types import (
     BoolArray,
     Decision,
@@ -65,6 +66,9 @@ class AbstractRecommender(ABC):
 
     history_length: ClassVar[int] = 0
     """How many recent items `history` must hold; a model that uses none leaves it 0."""
+
+    search_space: ClassVar[SearchSpace | None] = None
+    """What tuning searches; an empty one says that there is nothing, None that nobody said."""
 
     learns: ClassVar[str] = "steps"
     """steps: `update` and `update_batch` teach it. fit: `fit(interactions)` does, all at once."""

@@ -22,6 +22,7 @@ from recloop.models import ridge
 from recloop.models.base import AbstractRecommender, learned
 from recloop.models.cooccurrence import counts_after
 from recloop.models.features import PairFeatures
+from recloop.models.search import Real, SearchSpace
 from recloop.types import FloatArray, IntArray, Interactions, Transitions
 from recloop.utils.checks import (
     check_between,
@@ -77,6 +78,11 @@ class ContextualBanditRecommender(AbstractRecommender):
 
     type_name = "contextual_bandit"
     learns_row_by_row = True
+    search_space = SearchSpace(
+        regularization=Real(0.01, 1000.0, log=True),
+        learning_rate=Real(0.0, 0.1, limits=("low",)),
+        alpha=Real(0.01, 10.0, log=True, acts=True),
+    )
 
     @property
     def history_length(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]

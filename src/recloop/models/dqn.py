@@ -32,6 +32,7 @@ from recloop.models.q_network.loss import LOSSES
 from recloop.models.q_network.numpy_network import NumpyQNetwork
 from recloop.models.q_network.weights import initial_weights
 from recloop.models.replay import ReplayBuffer
+from recloop.models.search import Integer, Real, SearchSpace
 from recloop.types import FloatArray, IntArray, Transitions
 from recloop.utils.checks import (
     check_between,
@@ -125,6 +126,14 @@ class DQNRecommender(AbstractRecommender):
 
     type_name = "dqn"
     learns_row_by_row = True
+    search_space = SearchSpace(
+        learning_rate=Real(5e-4, 0.05, log=True),
+        discount_factor=Real(0.0, 0.99, limits=("low", "high")),
+        dropout=Real(0.0, 0.7, limits=("low",)),
+        embedding_dim=Integer(8, 128, log=True),
+        negative_weight=Real(1.0, 1000.0, log=True),
+        epsilon=Real(0.01, 0.5, log=True, acts=True),
+    )
 
     @property
     def draws(self) -> bool:

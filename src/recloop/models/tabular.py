@@ -23,6 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from recloop.errors import DamagedFile, InvalidParameter
 from recloop.models.base import AbstractRecommender, learned
+from recloop.models.search import Real, SearchSpace
 from recloop.models.states import (
     MOST_OBSERVATIONS,
     STATES,
@@ -76,6 +77,13 @@ class AbstractTabularRecommender(AbstractRecommender):
     table: str = field(default="auto", kw_only=True)
     prior_visits: float = field(default=1e-3, kw_only=True)
     initial_value: float = field(default=0.0, kw_only=True)
+
+    search_space = SearchSpace(
+        learning_rate=Real(1e-3, 1.0, log=True, limits=("high",)),
+        discount_factor=Real(0.0, 0.99, limits=("low", "high")),
+        prior_visits=Real(1e-4, 100.0, log=True),
+        epsilon=Real(0.01, 0.5, log=True, acts=True),
+    )
 
     table_values: FloatArray = learned("?", 10)
     table_items: NDArray[np.int32] = learned("?", 8)

@@ -75,29 +75,6 @@ class Decider:
             self._decide_group(found, others, requests, user_codes, None, open_to, width)
         return [found[row] for row in range(len(requests))]
 
-    def _decide_group(
-        self,
-        found: dict[int, Shown],
-        rows: list[int],
-        requests: Sequence[Request],
-        user_codes: Sequence[int],
-        policy: Policy | None,
-        eligible: BoolArray,
-        width: int,
-    ) -> None:
-        """Decide for the requests `rows`, of one policy and one width of contexts.
-
-        policy: None chooses by popularity. eligible (n requests, n_items).
-        """
-        if not rows:
-            return
-        part = [requests[row] for row in rows]
-        if policy is None:
-            how = self._by_popularity(len(part))
-        else:
-            how = self._exploration(policy, part, [user_codes[row] for row in rows], width)
-        found.update(zip(rows, self._draw(policy, how, eligible[rows], part), strict=True))
-
     def opinions(self, policy: Policy, shown: Sequence[Shown]) -> list[Opinion]:
         """How likely `policy` would have shown what was shown, where it can choose at all."""
         groups: dict[tuple[int, int], list[Shown]] = {}
@@ -125,6 +102,29 @@ class Decider:
         if shown.excluded is not None:
             eligible[shown.excluded] = False
         return eligible
+
+    def _decide_group(
+        self,
+        found: dict[int, Shown],
+        rows: list[int],
+        requests: Sequence[Request],
+        user_codes: Sequence[int],
+        policy: Policy | None,
+        eligible: BoolArray,
+        width: int,
+    ) -> None:
+        """Decide for the requests `rows`, of one policy and one width of contexts.
+
+        policy: None chooses by popularity. eligible (n requests, n_items).
+        """
+        if not rows:
+            return
+        part = [requests[row] for row in rows]
+        if policy is None:
+            how = self._by_popularity(len(part))
+        else:
+            how = self._exploration(policy, part, [user_codes[row] for row in rows], width)
+        found.update(zip(rows, self._draw(policy, how, eligible[rows], part), strict=True))
 
     def _policy_of(self, request: Request) -> Policy:
         canary, active = self._state.canary, self._state.active

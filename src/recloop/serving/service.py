@@ -83,6 +83,7 @@ class Service:
         self.broken: BaseException | None = None  # the state is not that of the log any more
         self.snapshot_at = time.time()
         self.watch = Watch(settings.floor)
+        self.listeners: list[Callable[[Shown], None]] = [self.watch.see_decision]  # of the stored
         self._guarded_at = 0
         self._users = {user: code for code, user in enumerate(log.ids("user"))}
         rng = stream(settings.seed, "serve", log.last_seq)
@@ -377,7 +378,8 @@ class Service:
                 self._users[shown.user] = shown.user_code
                 self.state.apply_shown(shown)
                 self.count("decisions")
-                self.watch.see_decision(shown)
+                for listener in self.listeners:
+                    listener(shown)
         for control, shown in zip(unit.controls, unit.activated, strict=True):
             if control.seq:
                 self.state.apply_control(control, shown)

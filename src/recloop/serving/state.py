@@ -194,8 +194,7 @@ class ServiceState:
         known = [one.taught[-1][1] for one in decision.earned.values() if one.taught]
         total = sum(known)
         only = before is None and len(known) == 1
-        name = decision.version or decision.policy
-        tally = self.tallies.setdefault(name, Tally())
+        tally = self.tallies.setdefault(decision.version or decision.policy, Tally())
         tally.add(None if only else total - value + (before or 0.0), total)
 
     def _teach(self, rows: "list[_Lesson]") -> None:

@@ -16,12 +16,16 @@ from recloop.models.exploration.beta_thompson import BetaThompson
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
 from recloop.models.exploration.gaussian_thompson import GaussianThompson
 from recloop.models.exploration.plackett_luce import PlackettLuce
+from recloop.models.search import Real, SearchSpace
 from recloop.types import FloatArray, IntArray, Transitions
 
 
 def for_everybody(values: FloatArray, users: IntArray) -> FloatArray:
     """(B, n_items) the same `values` (n_items,) for each of `users`."""
     return np.tile(values, (len(users), 1))
+
+
+_SEARCHED = SearchSpace(discount=Real(0.95, 1.0, limits=("high",)))
 
 
 @dataclass
@@ -81,6 +85,7 @@ class EpsilonGreedyRecommender(AbstractCountBandit):
     epsilon: float = field(default=0.1, kw_only=True)
 
     type_name = "epsilon_greedy"
+    search_space = _SEARCHED | SearchSpace(epsilon=Real(0.001, 0.5, log=True, acts=True))
 
 
 @dataclass
@@ -130,6 +135,7 @@ class UCB1Recommender(AbstractIndexBandit):
     c: float = field(default=2.0, kw_only=True)
 
     type_name = "ucb1"
+    search_space = _SEARCHED | SearchSpace(c=Real(0.01, 10.0, log=True, acts=True))
 
     def _index(self) -> FloatArray:
         return counts.ucb1(self.trials, self.sums, self.c)
@@ -145,6 +151,7 @@ class KLUCBRecommender(AbstractIndexBandit):
     c: float = field(default=0.0, kw_only=True)
 
     type_name = "kl_ucb"
+    search_space = _SEARCHED | SearchSpace(c=Real(0.0, 5.0, limits=("low",), acts=True))
 
     def _index(self) -> FloatArray:
         return counts.kl_ucb(self.trials, self.sums, self.c)
@@ -161,6 +168,9 @@ class BetaThompsonRecommender(AbstractCountBandit):
     prior_failures: float = field(default=1.0, kw_only=True)
 
     type_name = "beta_thompson"
+    search_space = _SEARCHED | SearchSpace(
+        prior_successes=Real(0.1, 100.0, log=True), prior_failures=Real(0.1, 100.0, log=True)
+    )
 
     def _check(self) -> None:
         super()._check()
@@ -209,6 +219,9 @@ class GaussianThompsonRecommender(AbstractCountBandit):
     prior_trials: float = field(default=1.0, kw_only=True)
 
     type_name = "gaussian_thompson"
+    search_space = _SEARCHED | SearchSpace(
+        prior_trials=Real(0.1, 100.0, log=True), scale=Real(0.01, 10.0, log=True, acts=True)
+    )
 
     def _check(self) -> None:
         super()._check()
@@ -244,6 +257,7 @@ class Exp3Recommender(AbstractBandit):
     log_weights: FloatArray = learned("n_items")
 
     type_name = "exp3"
+    search_space = SearchSpace(epsilon=Real(0.001, 1.0, log=True, limits=("high",)))
     divides_by_propensity = True
 
     def _check(self) -> None:

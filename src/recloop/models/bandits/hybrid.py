@@ -28,6 +28,7 @@ from recloop.models.bandits.base import AbstractContextBandit, row_weights
 from recloop.models.base import learned
 from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
+from recloop.models.search import Real, SearchSpace
 from recloop.types import FloatArray, IntArray, Interactions, Transitions
 from recloop.utils.checks import check_count
 
@@ -52,6 +53,9 @@ class HybridLinUCBRecommender(AbstractContextBandit):
     reward_sums: FloatArray = learned("n_items", "context_dim")  # b
 
     type_name = "hybrid_lin_ucb"
+    search_space = SearchSpace(
+        regularization=Real(0.01, 100.0, log=True), alpha=Real(0.01, 10.0, log=True, acts=True)
+    )
 
     def _check(self) -> None:
         super()._check()

@@ -30,10 +30,16 @@ from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
 from recloop.models.exploration.gaussian_thompson import GaussianThompson
 from recloop.models.exploration.inverse_gap import InverseGap
 from recloop.models.packed import packed_size, unpacked
+from recloop.models.search import Real, SearchSpace
 from recloop.types import FloatArray, IntArray, Transitions
 from recloop.utils.checks import check_between, check_codes, check_count, check_finite
 
 _FADED_AT_ONCE = 0.01
+
+
+_SEARCHED = SearchSpace(
+    regularization=Real(0.01, 100.0, log=True), discount=Real(0.98, 1.0, limits=("high",))
+)
 
 
 @dataclass
@@ -284,6 +290,7 @@ class LinUCBRecommender(AbstractLinearBandit):
     alpha: float = field(default=1.0, kw_only=True)
 
     type_name = "lin_ucb"
+    search_space = _SEARCHED | SearchSpace(alpha=Real(0.01, 10.0, log=True, acts=True))
 
     def _check(self) -> None:
         super()._check()
@@ -311,6 +318,7 @@ class LinThompsonRecommender(AbstractLinearBandit):
     scale: float = field(default=0.5, kw_only=True)
 
     type_name = "lin_thompson"
+    search_space = _SEARCHED | SearchSpace(scale=Real(0.01, 10.0, log=True, acts=True))
 
     def _check(self) -> None:
         super()._check()
@@ -331,6 +339,7 @@ class LinEpsilonGreedyRecommender(AbstractLinearBandit):
     epsilon: float = field(default=0.1, kw_only=True)
 
     type_name = "lin_epsilon_greedy"
+    search_space = _SEARCHED | SearchSpace(epsilon=Real(0.001, 0.5, log=True, acts=True))
 
 
 @dataclass
@@ -343,6 +352,7 @@ class LinSquareCBRecommender(AbstractLinearBandit):
     gamma: float = field(default=10.0, kw_only=True)
 
     type_name = "lin_square_cb"
+    search_space = _SEARCHED | SearchSpace(gamma=Real(0.1, 1e4, log=True, acts=True))
 
     def _check(self) -> None:
         super()._check()

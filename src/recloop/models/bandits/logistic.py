@@ -32,8 +32,11 @@ from recloop.models.base import learned
 from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
 from recloop.models.exploration.gaussian_thompson import GaussianThompson
+from recloop.models.search import Real, SearchSpace
 from recloop.types import FloatArray, IntArray, Transitions
 from recloop.utils.kernels import kernel
+
+_SEARCHED = SearchSpace(regularization=Real(0.01, 100.0, log=True))
 
 
 @dataclass
@@ -174,6 +177,7 @@ class LogisticUCBRecommender(AbstractLogisticBandit):
     alpha: float = field(default=1.0, kw_only=True)
 
     type_name = "logistic_ucb"
+    search_space = _SEARCHED | SearchSpace(alpha=Real(0.01, 10.0, log=True, acts=True))
 
     def _check(self) -> None:
         super()._check()
@@ -196,6 +200,7 @@ class LogisticThompsonRecommender(AbstractLogisticBandit):
     scale: float = field(default=1.0, kw_only=True)
 
     type_name = "logistic_thompson"
+    search_space = _SEARCHED | SearchSpace(scale=Real(0.01, 10.0, log=True, acts=True))
 
     def _check(self) -> None:
         super()._check()

@@ -25,6 +25,7 @@ from recloop.models.bandits.base import AbstractContextBandit, row_weights
 from recloop.models.base import learned
 from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.gaussian_thompson import GaussianThompson
+from recloop.models.search import Real, SearchSpace
 from recloop.types import FloatArray, IntArray, Transitions
 from recloop.utils.checks import check_count
 from recloop.utils.seeding import stream
@@ -63,6 +64,11 @@ class NeuralLinearRecommender(AbstractContextBandit):
     kept_weights: FloatArray = learned("?")
 
     type_name = "neural_linear"
+    search_space = SearchSpace(
+        learning_rate=Real(1e-4, 0.1, log=True),
+        regularization=Real(0.01, 100.0, log=True),
+        scale=Real(0.01, 10.0, log=True, acts=True),
+    )
 
     @property
     def n_features(self) -> int:

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from recloop.models.base import learned
 from recloop.models.baselines.profiles import AbstractProfileRecommender
+from recloop.models.search import Integer, Real, SearchSpace
 from recloop.types import FloatArray, IntArray, Transitions
 from recloop.utils.checks import check_between, check_count
 from recloop.utils.seeding import stream
@@ -45,6 +46,12 @@ class ALSRecommender(AbstractProfileRecommender):
     item_factors: FloatArray = learned("n_items", "factors")
 
     type_name = "als"
+    search_space = SearchSpace(
+        factors=Integer(8, 256, log=True),
+        regularization=Real(0.01, 100.0, log=True),
+        alpha=Real(0.1, 100.0, log=True),
+        iterations=Integer(5, 50, log=True),
+    )
 
     @property
     def draws(self) -> bool:

@@ -15,6 +15,7 @@ from scipy.linalg import get_lapack_funcs
 from recloop.errors import InvalidParameter
 from recloop.models.base import learned
 from recloop.models.baselines.profiles import AbstractProfileRecommender
+from recloop.models.search import Real, SearchSpace
 from recloop.types import FloatArray, IntArray
 from recloop.utils.checks import check_between, check_count
 from recloop.utils.sparse import SparseMatrix
@@ -35,6 +36,7 @@ class EASERecommender(AbstractProfileRecommender):
     item_weights: FloatArray = learned("n_items", "n_items")
 
     type_name = "ease"
+    search_space = SearchSpace(regularization=Real(1.0, 1e4, log=True))
 
     def _check(self) -> None:
         owner = "EASERecommender"

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 
 from recloop.models.base import learned
 from recloop.models.baselines.profiles import AbstractProfileRecommender
+from recloop.models.search import Integer, SearchSpace
 from recloop.types import FloatArray, IntArray
 from recloop.utils.checks import check_count
 from recloop.utils.sparse import (
@@ -43,6 +44,7 @@ class ItemKNNRecommender(AbstractProfileRecommender):
     neighbour_cosines: FloatArray = learned("?")  # (n_stored,)
 
     type_name = "item_knn"
+    search_space = SearchSpace(n_neighbours=Integer(5, 1000, log=True))
 
     def _check(self) -> None:
         self.n_neighbours = check_count("ItemKNNRecommender", "n_neighbours", self.n_neighbours)

@@ -17,6 +17,7 @@ import scipy.sparse as sp
 
 from recloop.models.base import AbstractRecommender, learned
 from recloop.models.cooccurrence import counts_after, mixed_rows
+from recloop.models.search import Integer, Real, SearchSpace
 from recloop.types import FloatArray, IntArray, Interactions, Transitions
 from recloop.utils.checks import check_between, check_count
 from recloop.utils.history import RecentItems, last_items
@@ -50,6 +51,9 @@ class MarkovRecommender(AbstractRecommender):
     next_counts: FloatArray = learned("?")  # (n_stored,)
 
     type_name = "markov"
+    search_space = SearchSpace(
+        n_recent=Integer(1, 10, limits=("low",)), decay=Real(0.1, 1.0, limits=("high",))
+    )
     learns = "fit"
 
     @property

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from recloop.models.base import AbstractRecommender, learned
+from recloop.models.search import SearchSpace
 from recloop.types import FloatArray, IntArray, Interactions, Transitions
 
 
@@ -20,6 +21,7 @@ class PopularRecommender(AbstractRecommender):
     counts: FloatArray = learned("n_items")
 
     type_name = "popular"
+    search_space = SearchSpace()  # it counts, and has nothing to choose
     learns = "fit"
 
     def _start(self) -> None:

@@ -17,6 +17,7 @@ from scipy.sparse.linalg import svds
 
 from recloop.errors import InvalidData
 from recloop.models.base import AbstractRecommender, learned
+from recloop.models.search import Integer, SearchSpace
 from recloop.types import FloatArray, IntArray, Interactions, Transitions
 from recloop.utils.checks import check_count
 from recloop.utils.seeding import stream
@@ -35,6 +36,7 @@ class PureSVDRecommender(AbstractRecommender):
     item_factors: FloatArray = learned("n_items", "?")
 
     type_name = "pure_svd"
+    search_space = SearchSpace(n_factors=Integer(4, 256, log=True))
     learns = "fit"
 
     def _check(self) -> None:

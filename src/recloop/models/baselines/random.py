@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from recloop.models.base import AbstractRecommender
+from recloop.models.search import SearchSpace
 from recloop.types import FloatArray, IntArray, Interactions, Transitions
 from recloop.utils.seeding import stream
 
@@ -19,6 +20,7 @@ class RandomRecommender(AbstractRecommender):
     """Ranks items by a uniform draw of each person's own stream."""
 
     type_name = "random"
+    search_space = SearchSpace()  # nothing that it could do better
     learns = "fit"
 
     @property
