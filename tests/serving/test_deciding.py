@@ -246,10 +246,7 @@ def test_the_log_says_of_what_it_was_chosen_also_while_the_catalogue_changes(tmp
     async def test():
         async with serving(told, small("random")) as service:
             seen = []
-            see = service.watch.see_decision
-            service.watch.see_decision = lambda shown: (
-                seen.append((shown.id, shown.n_eligible)), see(shown)
-            )  # fmt: skip
+            service.listeners.append(lambda shown: seen.append((shown.id, shown.n_eligible)))
             visits = Visits(service)
             new = {"id": "new", "title": "", "category": "", "features": []}
             first, _ = await asyncio.gather(
