@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 
 import numpy as np
@@ -417,3 +418,41 @@ def test_keys_of_different_slots_differ():
     assert key_of("d1", "i3", "click") == "d1/i3/click"
     assert len(key_of("x" * 128, "y" * 128, "click")) <= 128
     assert np.array([key_of("d", "i", "e")]).dtype.kind == "U"
+
+
+def test_what_a_unit_holds_is_not_forgotten_while_it_waits(tmp_path, monkeypatch):
+    """One decision is remembered; another reward of it is applied from the log in between."""
+    gate, write = threading.Semaphore(100), Ledger._write
+
+    def slowly(ledger, units):
+        gate.acquire()
+        write(ledger, units)
+
+    monkeypatch.setattr(Ledger, "_write", slowly)
+
+    async def put(waits, awaitable):
+        waits.append(asyncio.ensure_future(awaitable))
+        await asyncio.sleep(0.01)
+
+    async def test():
+        told = settings_in(tmp_path, remembered_decisions=1)
+        async with serving(told, small(), crash=True) as service:
+            visits, waits = Visits(service), []
+            shown = await visits.ask("u0", 1)
+            await visits.ask("u1", 1)
+            while gate.acquire(blocking=False):
+                pass
+            await put(waits, service.feedback([visits.reward(shown)]))  # not at hand: is found
+            await put(waits, visits.ask("u2", 1))
+            await put(waits, service.feedback([visits.reward(shown)]))  # nor now
+            await put(waits, visits.ask("u3", 1))
+            gate.release()
+            await waits[0]
+            await put(waits, service.feedback([visits.reward(shown)]))  # at hand, of the first
+            gate.release(100)
+            await asyncio.gather(*waits)
+            assert service.state.active.model.sums.sum() == 3.0
+            digest = digest_of(service.state)
+        assert digest_of(folded(told)) == digest
+
+    run(test())

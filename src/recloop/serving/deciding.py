@@ -68,8 +68,9 @@ class Decider:
         for (_, width, knows), rows in groups.items():
             policy = policies[rows[0]]
             known = open_to & policy.knows
-            served = [row for row in rows if knows and (known[row].any() or not open_to[row].any())]
-            others = [row for row in rows if row not in served]
+            can: list[bool] = np.logical_or(known.any(axis=1), ~open_to.any(axis=1)).tolist()
+            served = [row for row in rows if knows and can[row]]
+            others = [row for row in rows if not (knows and can[row])]
             self._decide_group(found, served, requests, user_codes, policy, known, width)
             self._decide_group(found, others, requests, user_codes, None, open_to, width)
         return [found[row] for row in range(len(requests))]
