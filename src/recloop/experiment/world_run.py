@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from recloop import __version__
-from recloop.evaluation.compare import compare, corrected
+from recloop.evaluation.comparison import compare, corrected
 from recloop.experiment.comparisons import n_resamples_for
 from recloop.experiment.config import ExperimentConfig, ModelSection
 from recloop.experiment.folder import RunFolder, label_of, read_lines
+from recloop.experiment.measure import Measured
+from recloop.experiment.per_user import per_user_file
 from recloop.experiment.training import Progress, write_log
 from recloop.experiment.world_report import world_report_html
 from recloop.models.bandits.base import AbstractContextBandit
@@ -162,6 +164,7 @@ def _keep_results(
         for section in config.models
     }  # fmt: skip
     rows = [_row(section, values[section.name], certificate) for section in config.models]
+    _keep_sessions(run, rows, values)
     results: Row = {
         "recloop": __version__,
         "seed": config.seed,
@@ -174,6 +177,15 @@ def _keep_results(
     write_json(run.path / "metrics.json", results)
     report = world_report_html(results, read_lines(run.path / "log.jsonl"))
     write_text(run.path / "report.html", report)
+
+
+def _keep_sessions(run: RunFolder, rows: list[Row], values: dict[str, FloatArray]) -> None:
+    """What each session earned, a mean over seeds; the same number: the same person and chance."""
+    with per_user_file(run.path / "per_user.parquet") as write:
+        for row in rows:
+            earned = values[row["name"]].mean(axis=0)
+            sessions = [str(number) for number in range(len(earned))]
+            write(Measured(row, sessions, {f"{METRIC}@0": earned}, len(earned)))
 
 
 def _row(section: ModelSection, earned: FloatArray, certificate: Certificate) -> Row:
@@ -203,8 +215,8 @@ def _compared(config: ExperimentConfig, values: dict[str, FloatArray]) -> list[R
     found = corrected(
         [
             compare(
-                values[model].mean(axis=0),
-                values[control].mean(axis=0),
+                values[model],
+                values[control],
                 confidence=config.evaluation.confidence,
                 n_resamples=n_resamples,
                 seed=config.seed,
