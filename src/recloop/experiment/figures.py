@@ -61,8 +61,15 @@ def leaderboard(rows: Sequence[Row], metric: str) -> go.Figure:
             marker={"size": 10, "color": colour, "symbol": symbol},
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",
         )
-    figure.update_yaxes(categoryorder="array", categoryarray=[row["name"] for row in ordered])
-    return styled(figure, height=90 + 28 * len(ordered), x_title=f"{metric}, mean over users")
+    _in_rows(figure, [row["name"] for row in reversed(ordered)])
+    return styled(figure, height=100 + 28 * len(ordered), x_title=f"{metric}, mean over users")
+
+
+def _in_rows(figure: go.Figure, names: Sequence[str]) -> None:
+    """Names from top to bottom, with half a row of room at both ends."""
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=list(names)[::-1], range=[-0.6, len(names) - 0.4]
+    )
 
 
 def _above(value: Row) -> float:
@@ -134,12 +141,12 @@ def _shared_labels(points: Sequence[tuple[float, float, str]]) -> list[str]:
 
 
 def _in_pixels(points: Sequence[tuple[float, float, str]]) -> list[tuple[float, float]]:
-    """Where points lie on a narrow page: about 300 x 300 pixels of plot."""
+    """Where points lie on a narrow page: about 260 x 300 pixels of plot."""
     if not points:
         return []
     xs, ys = [x for x, _, _ in points], [y for _, y, _ in points]
     width, height = (max(xs) - min(xs)) or 1.0, (max(ys) - min(ys)) or 1.0
-    return [(220 * (x - min(xs)) / width, 250 * (y - min(ys)) / height) for x, y, _ in points]
+    return [(190 * (x - min(xs)) / width, 250 * (y - min(ys)) / height) for x, y, _ in points]
 
 
 def _label_places(points: Sequence[tuple[float, float, str]]) -> list[str]:
@@ -211,10 +218,48 @@ def learning_curves(log: Sequence[Row], value: str, rounds: str) -> go.Figure:
     return styled(figure, height=360, x_title=rounds, y_title=said)
 
 
+def estimates(
+    rows: Sequence[Row], title: str, *, line: tuple[str, float] | None = None
+) -> go.Figure:
+    """A forest plot: `value` from `low` to `high` of each row, by its name, the first on top.
+
+    Rows without a value stand there without a point, as "no number". line: a name and a number that
+    they are to be seen beside.
+    """
+    known = [row for row in rows if row["value"] is not None]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[row["value"] for row in known],
+        y=[row["name"] for row in known],
+        error_x={
+            "array": [row["high"] - row["value"] for row in known],
+            "arrayminus": [row["value"] - row["low"] for row in known],
+            "thickness": 1.5,
+        },
+        mode="markers",
+        marker={"size": 9, "color": COLOURS[0]},
+        hovertemplate="%{y}: %{x:.5g}<extra></extra>",
+        showlegend=False,
+    )
+    _in_rows(figure, [row["name"] for row in rows])
+    for row in rows:
+        if row["value"] is None:
+            figure.add_annotation(
+                x=0.5, xref="x domain", y=row["name"], text="no number", showarrow=False
+            )
+    if line is not None:
+        figure.add_vline(x=line[1], line={"color": _INK, "dash": "dot"})
+        figure.add_annotation(
+            x=line[1], y=1, yref="y domain", text=line[0], showarrow=False, yanchor="bottom",
+            font={"size": 11, "color": _INK},
+        )  # fmt: skip
+    return styled(figure, height=100 + 28 * len(rows), x_title=title)
+
+
 def differences(comparisons: Sequence[Row]) -> go.Figure:
     """Every paired comparison: the mean difference and its interval, beside the line of no gain."""
-    labels = [f"{row['model']} − {row['control']}" for row in comparisons][::-1]
-    rows = list(comparisons)[::-1]
+    labels = [f"{row['model']} − {row['control']}" for row in comparisons]
+    rows = list(comparisons)
     figure = go.Figure()
     figure.add_scatter(
         x=[row["difference"] for row in rows],
@@ -231,8 +276,9 @@ def differences(comparisons: Sequence[Row]) -> go.Figure:
         showlegend=False,
     )
     figure.add_vline(x=0, line={"color": _INK, "dash": "dot"})
+    _in_rows(figure, labels)
     metric = comparisons[0]["metric"] if comparisons else ""
-    return styled(figure, height=90 + 28 * len(rows), x_title=f"difference in {metric}")
+    return styled(figure, height=100 + 28 * len(rows), x_title=f"difference in {metric}")
 
 
 def with_lines(figure: go.Figure, lines: Mapping[str, float]) -> go.Figure:

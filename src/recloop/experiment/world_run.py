@@ -19,6 +19,7 @@ from recloop.experiment.folder import RunFolder, label_of, read_lines
 from recloop.experiment.measure import Measured
 from recloop.experiment.per_user import per_user_file
 from recloop.experiment.training import Progress, write_log
+from recloop.experiment.world_inversion import inversion_of, inversion_statements
 from recloop.experiment.world_report import world_report_html
 from recloop.models.bandits.base import AbstractContextBandit
 from recloop.models.registry import load_model, model_class
@@ -173,6 +174,9 @@ def _keep_results(
         "models": rows,
         "comparisons": _compared(config, values),
     }
+    judged = inversion_of(world, config.world.n_sessions, config.seed)
+    if judged is not None:
+        results["inversion"] = judged
     results["statements"] = world_statements(results)
     write_json(run.path / "metrics.json", results)
     report = world_report_html(results, read_lines(run.path / "log.jsonl"))
@@ -235,7 +239,8 @@ def world_statements(results: Row) -> list[str]:
     """What the numbers support, in words; "no benefit" where there is none."""
     world, lines = results["world"], results["world"]["lines"]
     headroom = np.inf if world["headroom"] is None else world["headroom"]
-    said = [
+    said = inversion_statements(results["inversion"]) if "inversion" in results else []
+    said += [
         f"In the world {world['world']}, the best that is known earns {headroom:.2f} "
         "times what greed earns" + (": planning gains nothing here." if headroom <= 1.01 else ".")
     ]
