@@ -4,6 +4,8 @@ Colours are Okabe and Ito's (2008), told apart by people with any colour vision;
 something by colour alone.
 """
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -245,8 +247,9 @@ def estimates(
     for row in rows:
         if row["value"] is None:
             figure.add_annotation(
-                x=0.5, xref="x domain", y=row["name"], text="no number", showarrow=False
-            )
+                x=0.01, xref="x domain", xanchor="left", y=row["name"], text="no number",
+                showarrow=False,
+            )  # fmt: skip
     if line is not None:
         figure.add_vline(x=line[1], line={"color": _INK, "dash": "dot"})
         figure.add_annotation(
@@ -279,6 +282,86 @@ def differences(comparisons: Sequence[Row]) -> go.Figure:
     _in_rows(figure, labels)
     metric = comparisons[0]["metric"] if comparisons else ""
     return styled(figure, height=100 + 28 * len(rows), x_title=f"difference in {metric}")
+
+
+def weight_histogram(
+    edges: Sequence[float], rows: Sequence[float], weight: Sequence[float]
+) -> go.Figure:
+    """Shares of the rows and of all weight, by size of the weight, on a logarithmic axis."""
+    figure = go.Figure()
+    logs = [math.log10(edge) for edge in edges]
+    middles = [(low + high) / 2 for low, high in itertools.pairwise(logs)]
+    for name, values, colour, pattern in (
+        ("share of decisions", rows, COLOURS[0], ""),
+        ("share of all weight", weight, COLOURS[1], "/"),
+    ):
+        figure.add_bar(
+            x=middles,
+            y=list(values),
+            name=name,
+            marker={"color": colour, "pattern": {"shape": pattern}},
+            hovertemplate="%{y:.2%}<extra></extra>",
+        )
+    ticks = _log_ticks(logs[0], logs[-1])
+    figure.update_layout(barmode="group", bargap=0.1)
+    figure.update_xaxes(
+        tickvals=[math.log10(one) for one in ticks], ticktext=[f"{one:g}" for one in ticks]
+    )
+    figure.update_yaxes(tickformat=".0%")
+    return styled(figure, height=300, x_title="weight", y_title="share")
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten between two logarithms, with 2 and 5 of each where they are few."""
+    digits = (1, 2, 5) if high - low < 3 else (1,)
+    every = 1 if high - low < 7 else 2
+    found = [
+        digit * 10.0**power
+        for power in range(math.floor(low), math.ceil(high) + 1, every)
+        for digit in digits
+    ]
+    near = [one for one in found if low - 0.02 <= math.log10(one) <= high + 0.02]
+    return near or [10 ** ((low + high) / 2)]
+
+
+def calibration(rows: Sequence[Row]) -> go.Figure:
+    """What was shown against what propensities say, and the diagonal where both are the same."""
+    figure = go.Figure()
+    ends = [value for row in rows for value in (row["low"], row["high"], row["observed"])]
+    low, high = min(ends) / 1.4, max(ends) * 1.4
+    figure.add_scatter(
+        x=[low, high],
+        y=[low, high],
+        mode="lines",
+        line={"color": _INK, "dash": "dot"},
+        name="right propensities",
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=[row["predicted"] for row in rows],
+        y=[row["observed"] for row in rows],
+        error_x={
+            "array": [row["high"] - row["predicted"] for row in rows],
+            "arrayminus": [row["predicted"] - row["low"] for row in rows],
+            "thickness": 1.5,
+        },
+        mode="markers",
+        marker={"size": 9, "color": COLOURS[0]},
+        name="items of the log",
+        text=[f"{row['n_items']:,} items, shown {row['n_shown']:,} times" for row in rows],
+        hovertemplate="%{text}<br>said %{x:.4g}, shown %{y:.4g}<extra></extra>",
+    )
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        if high > 5 * low:
+            ticks = [one for one in _log_ticks(math.log10(low), math.log10(high)) if one > low]
+            texts = [f"{one:g}" for one in ticks]
+            ends_of_axis = [math.log10(low), math.log10(high)]
+            update(type="log", range=ends_of_axis, tickvals=ticks, ticktext=texts)
+        else:
+            update(range=[low, high], nticks=6)
+    return styled(
+        figure, height=380, x_title="share that the propensities say", y_title="share shown"
+    )
 
 
 def with_lines(figure: go.Figure, lines: Mapping[str, float]) -> go.Figure:
