@@ -79,8 +79,8 @@ def test_equal_weights_are_one_bin_and_no_weights_none():
 def test_what_the_propensities_say_is_their_harmonic_mean():
     # item 0 with 0.5, 0.25 of four slots; item 1 with 0.5 twice
     rows = calibration_rows(log_of([0, 0, 1, 1], [0.5, 0.25, 0.5, 0.5]), 2)
-    by_observed = sorted((row["predicted"], row["observed"], row["n_shown"]) for row in rows)
-    assert by_observed == pytest.approx([(2 / 6, 0.5, 2), (0.5, 0.5, 2)])
+    assert [row["predicted"] for row in rows] == pytest.approx([2 / 6, 0.5])
+    assert [(row["observed"], row["n_shown"]) for row in rows] == [(0.5, 2), (0.5, 2)]
 
 
 def test_slots_that_could_not_show_an_item_do_not_count():
@@ -89,9 +89,8 @@ def test_slots_that_could_not_show_an_item_do_not_count():
     assert sorted(row["observed"] for row in rows) == pytest.approx([2 / 4, 2 / 3])
     # without item 0 in the third: three slots could show it
     log = log_of([0, 1, 1, 0], [0.5, 0.5, 1.0, 0.5], excluded=Ragged.of([[], [], [0], []]))
-    assert sorted(row["observed"] for row in calibration_rows(log, 2)) == pytest.approx(
-        [0.5, 2 / 3]
-    )
+    found = sorted(row["observed"] for row in calibration_rows(log, 2))
+    assert found == pytest.approx([0.5, 2 / 3])
 
 
 def test_what_stands_above_is_not_possible_below():

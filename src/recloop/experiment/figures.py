@@ -247,7 +247,7 @@ def estimates(
     for row in rows:
         if row["value"] is None:
             figure.add_annotation(
-                x=0.01, xref="x domain", xanchor="left", y=row["name"], text="no number",
+                x=0.04, xref="x domain", xanchor="left", y=row["name"], text="no number",
                 showarrow=False,
             )  # fmt: skip
     if line is not None:
@@ -313,7 +313,7 @@ def weight_histogram(
 
 def _log_ticks(low: float, high: float) -> list[float]:
     """Powers of ten between two logarithms, with 2 and 5 of each where they are few."""
-    digits = (1, 2, 5) if high - low < 3 else (1,)
+    digits = (1, 2, 5) if high - low < 2 else (1,)
     every = 1 if high - low < 7 else 2
     found = [
         digit * 10.0**power
@@ -356,7 +356,7 @@ def calibration(rows: Sequence[Row]) -> go.Figure:
             ticks = [one for one in _log_ticks(math.log10(low), math.log10(high)) if one > low]
             texts = [f"{one:g}" for one in ticks]
             ends_of_axis = [math.log10(low), math.log10(high)]
-            update(type="log", range=ends_of_axis, tickvals=ticks, ticktext=texts)
+            update(type="log", range=ends_of_axis, tickvals=ticks, ticktext=texts, tickangle=0)
         else:
             update(range=[low, high], nticks=6)
     return styled(

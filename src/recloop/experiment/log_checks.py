@@ -128,9 +128,5 @@ def logged_mean(rewards: FloatArray, decisions: LoggedDecisions) -> tuple[float,
     sums = np.add.reduceat(rewards, decisions.offsets[:-1])
     mean, n = float(sums.mean()), len(sums)
     error = float(sums.std(ddof=1)) / n**0.5 if n > 1 else float("nan")
-    around = (
-        NormalDist().inv_cdf(0.975) * float(sums.std(ddof=1)) / len(sums) ** 0.5
-        if len(sums) > 1
-        else float("nan")
-    )
+    around = NormalDist().inv_cdf(0.975) * error
     return mean, mean - around, mean + around
