@@ -7,10 +7,10 @@ from recloop.cli.app import app, outcome
 from recloop.decisions import logged_slates
 from recloop.evaluation.ope import Floors, OffPolicyEvaluator, uniform_target
 from recloop.experiment.log_checks import (
+    Mean,
     calibration_rows,
     histogram,
     logged_mean,
-    weights_of,
 )
 from recloop.experiment.off_policy import JudgedLog
 from recloop.experiment.off_policy_report import off_policy_report_html, off_policy_statements
@@ -38,25 +38,16 @@ def drawn(rng, chances, n, factor=1.0):
 
 def judged(log, n_items, **more):
     judge = OffPolicyEvaluator(log, n_items, **more)
-    target = uniform_target(log, n_items)
-    rows = [row.to_json() for row in judge.evaluate(target)]
-    names = [str(item) for item in range(n_items)]
-    return JudgedLog("uniform", len(log), rows, log, log.rewards, target, names, judge.floors)
+    found = judge.evaluate(uniform_target(log, n_items), ESTIMATORS_OF[int(log.sizes.max())])
+    weights = {row.estimator: row.weights for row in found if row.weights is not None}
+    rows = [row.to_json() for row in found]
+    return JudgedLog("uniform", len(log), rows, log, weights, n_items, judge.floors)
+
+
+ESTIMATORS_OF = {1: ["ips", "snips"], 2: ["standard_ips"]}
 
 
 # Weights
-
-
-def test_weights_are_the_policys_probability_over_the_logged_one():
-    log = log_of([0, 1], [0.5, 0.25])
-    assert weights_of(log, np.array([[0.1, 0.9], [0.8, 0.2]])).tolist() == pytest.approx([0.2, 0.8])
-    assert weights_of(log, np.array([0.1, 0.2])).tolist() == pytest.approx([0.2, 0.8])
-
-
-def test_weights_of_slates_multiply_over_slots():
-    log = log_of([[0, 1], [1, 2]], [[0.5, 0.25], [0.4, 0.5]])
-    target = np.array([[0.25, 0.5], [0.2, 0.25]])
-    assert weights_of(log, target).tolist() == pytest.approx([0.5 * 2, 0.5 * 0.5])
 
 
 def test_a_histogram_shares_rows_and_weight_and_leaves_out_zeros():
@@ -121,7 +112,7 @@ def test_wrong_propensities_lie_off_the_diagonal(rng):
 
 def test_the_logged_mean_is_of_whole_decisions():
     log = log_of([[0, 1], [1, 0]], np.full((2, 2), 0.5), [[1.0, 0.0], [1.0, 1.0]])
-    mean, low, high = logged_mean(log.rewards, log)
+    mean, low, high = logged_mean(log)
     assert mean == 1.5
     assert high - mean == pytest.approx(1.959964 * np.sqrt(0.5) / np.sqrt(2))
     assert mean - low == pytest.approx(high - mean)
@@ -156,13 +147,13 @@ def test_refusals_have_reasons_floors_and_advice_in_place_of_numbers(rng):
             assert f"<li>{advice}.</li>" in page
     assert "unreliable</td>" in page
     assert "the effective sample size must be at least 50 rows" in page
-    said = off_policy_statements(found, (0.1, 0.0, 0.2))
-    assert "ips: this log cannot say what uniform earns: the effective" in said[1]
+    said = off_policy_statements(found, Mean(0.1, 0.0, 0.2))
+    assert "ips, snips: this log cannot say what uniform earns: the effective" in said[1]
 
 
 def test_a_forced_number_is_named_as_one(rng):
     found = judged(drawn(rng, [0.5, 0.3, 0.2], 30), 3, force=True)
-    said = off_policy_statements(found, (0.1, 0.0, 0.2))
+    said = off_policy_statements(found, Mean(0.1, 0.0, 0.2))
     assert "The floors refuse this number; it was asked for." in said[1]
 
 
@@ -176,7 +167,7 @@ def test_a_forced_number_is_named_as_one(rng):
 )
 def test_only_intervals_apart_are_more_or_less(rng, logged, words):
     found = judged(drawn(rng, [0.5, 0.3, 0.2], 3000), 3, floors=Floors())
-    assert words in off_policy_statements(found, logged)[1]
+    assert words in off_policy_statements(found, Mean(*logged))[1]
 
 
 def test_slates_have_a_page_too(rng):
@@ -184,7 +175,7 @@ def test_slates_have_a_page_too(rng):
     log = log_of(slates, np.tile([1 / 4, 1 / 3], (400, 1)), rng.random((400, 2)) < 0.3)
     page = off_policy_report_html(judged(log, 4))
     assert "standard_ips: mean of the whole slate" in page
-    assert "Weights of 400 decisions" in page
+    assert "400 weights of standard_ips" in page
 
 
 def test_the_command_writes_it_and_still_says_that_it_cannot_answer(tmp_path, capsys):

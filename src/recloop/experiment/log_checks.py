@@ -7,15 +7,24 @@ shown it. So the harmonic mean of an item's propensities should be its share of 
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from recloop.evaluation.intervals import normal_interval
 from recloop.types import FloatArray, LoggedDecisions
 
 N_BINS = 10
 
 Row = dict[str, Any]
+
+
+class Mean(NamedTuple):
+    """A mean and its interval."""
+
+    value: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -28,28 +37,10 @@ class Histogram:
     zero: float  # share of weights that are 0
 
 
-def weights_of(decisions: LoggedDecisions, target: FloatArray) -> FloatArray:
-    """(n,) how much likelier the policy shows what a decision showed, all of its slots together.
-
-    Slots with marginal propensities have a weight each (m,). target: as `OffPolicyEvaluator` takes.
-    """
-    ratios = _of_slots(decisions, target) / decisions.propensities
-    if is_marginal(decisions) or not (decisions.sizes > 1).any():
-        return ratios
-    return np.multiply.reduceat(ratios, decisions.offsets[:-1])
-
-
 def is_marginal(decisions: LoggedDecisions) -> bool:
     """Whether the propensities of a slate are each of its slot alone."""
     kinds = decisions.propensity_kinds
     return {kinds.names[code] for code in np.unique(kinds.codes)} == {"marginal"}
-
-
-def _of_slots(decisions: LoggedDecisions, target: FloatArray) -> FloatArray:
-    """(m,) the policy's probability of each slot shown."""
-    if (decisions.sizes > 1).any():
-        return target[decisions.owners, decisions.ranks]
-    return target if target.ndim == 1 else target[np.arange(len(decisions)), decisions.items]
 
 
 def histogram(weights: FloatArray, n_bins: int = 30) -> Histogram:
@@ -123,10 +114,9 @@ def _possible(decisions: LoggedDecisions, n_items: int) -> FloatArray:
     return possible
 
 
-def logged_mean(rewards: FloatArray, decisions: LoggedDecisions) -> tuple[float, float, float]:
-    """The mean reward of a decision under the policy that logged, with its 95 % interval."""
-    sums = np.add.reduceat(rewards, decisions.offsets[:-1])
-    mean, n = float(sums.mean()), len(sums)
-    error = float(sums.std(ddof=1)) / n**0.5 if n > 1 else float("nan")
-    around = NormalDist().inv_cdf(0.975) * error
-    return mean, mean - around, mean + around
+def logged_mean(decisions: LoggedDecisions, confidence: float = 0.95) -> Mean:
+    """The mean reward of a decision under the policy that logged, with its interval."""
+    assert decisions.rewards is not None
+    sums = np.add.reduceat(decisions.rewards, decisions.offsets[:-1])
+    low, high = normal_interval(sums, confidence)
+    return Mean(float(sums.mean()), low, high)
