@@ -313,7 +313,7 @@ def weight_histogram(
 
 def _log_ticks(low: float, high: float) -> list[float]:
     """Powers of ten between two logarithms, with 2 and 5 of each where they are few."""
-    digits = (1, 2, 5) if high - low < 2 else (1,)
+    digits = (1, 2, 5) if high - low < 2.5 else (1,)
     every = 1 if high - low < 7 else 2
     found = [
         digit * 10.0**power
