@@ -23,7 +23,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 ROOMS = {
     "numpy": ("",),
     "numba": ("utils/kernels.py",),
-    "httpx": ("client/",),
     "scipy": ("data/", "models/", "utils/sparse.py", "evaluation/", "simulators/", "testing/"),
     "implicit": ("models/baselines/",),
     "sklearn": ("models/baselines/", "evaluation/reward_models.py"),

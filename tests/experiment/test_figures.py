@@ -2,7 +2,7 @@
 
 import pytest
 
-from recloop.experiment.figures import accuracy_against, learning_curves
+from recloop.experiment.figures import accuracy_against, estimates, learning_curves
 
 
 def row(name, across, upward):
@@ -44,3 +44,18 @@ def test_seeds_become_a_mean_and_a_band():
     band, mean = learning_curves(log, "ndcg", "pass").data
     assert list(mean.y) == pytest.approx([0.2, 0.4])
     assert list(band.y) == pytest.approx([0.3, 0.6, 0.2, 0.1])
+
+
+def test_a_forest_plot_has_a_row_for_everyone_and_no_point_where_there_is_no_number():
+    rows = [
+        {"name": "ips", "value": 0.5, "low": 0.3, "high": 0.8},
+        {"name": "snips", "value": None, "low": None, "high": None},
+    ]
+    figure = estimates(rows, "reward", line=("logged", 0.4))
+    (points,) = figure.data
+    assert (list(points.x), list(points.y)) == ([0.5], ["ips"])
+    assert list(points.error_x.array) == pytest.approx([0.3])
+    assert list(points.error_x.arrayminus) == pytest.approx([0.2])
+    assert list(figure.layout.yaxis.categoryarray) == ["snips", "ips"]  # from below
+    assert [one.text for one in figure.layout.annotations] == ["no number", "logged"]
+    assert figure.layout.shapes[0].x0 == 0.4

@@ -11,6 +11,7 @@ import typer
 
 from recloop import __version__
 from recloop.cli import (
+    compare,
     data,
     demo,
     doctor,
@@ -40,6 +41,7 @@ app.command("evaluate")(runs.evaluate)
 app.command("recommend")(runs.recommend)
 app.command("tune")(tune.tune)
 app.command("metrics")(metrics.metrics)
+app.command("compare")(compare.compare)
 app.command("ope")(ope.ope)
 app.command("fit-world")(fit_world.fit_world)
 app.command("certify")(worlds.certify)
@@ -74,7 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
 def outcome(act: Callable[[], Any]) -> int:
     """The exit code of `act`: 0 done, 2 a mistake in the input, 130 interrupted.
 
-    Commands that answer no: 1 a log that does not hold together, 3 an estimate that means nothing.
+    Commands that answer no: 1 a log that does not hold together, 3 an estimate that means nothing
+    or a comparison of too few.
     """
     try:
         act()

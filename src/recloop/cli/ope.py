@@ -55,6 +55,9 @@ def ope(
         bool, typer.Option("--force", help="Print numbers that the floors refuse, and exit 0.")
     ] = False,
     seed: Annotated[int, typer.Option("--seed", help="Of the bootstrap and the folds.")] = 0,
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write a page with figures: FILE.html.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Estimate a policy's mean reward; exit code 3 where the log cannot answer."""
@@ -84,6 +87,12 @@ def ope(
             n_resamples=resamples,
         ),
     )
+    if report is not None:
+        from recloop.experiment.off_policy_report import off_policy_report_html
+        from recloop.utils.files import write_text
+
+        write_text(report, off_policy_report_html(found))
+        print(f"Report: {report}", file=sys.stderr)
     if as_json:
         shown = {
             "policy": found.policy,

@@ -5,7 +5,7 @@ from recloop.utils.lazy import lazy_names
 __getattr__, __dir__, __all__ = lazy_names(  # pyright: ignore[reportUnsupportedDunderAll]
     __name__,
     {
-        "Comparison": "recloop.evaluation.compare",
+        "Comparison": "recloop.evaluation.comparison",
         "Definitions": "recloop.evaluation.definitions",
         "Evaluation": "recloop.evaluation.result",
         "Intervals": "recloop.evaluation.summary",
@@ -14,8 +14,9 @@ __getattr__, __dir__, __all__ = lazy_names(  # pyright: ignore[reportUnsupported
         "RelevantSets": "recloop.evaluation.relevant",
         "ScoredLists": "recloop.evaluation.frames.scored",
         "accuracy": "recloop.evaluation.ranking",
+        "compare": "recloop.evaluation.comparison",
         "convergence": "recloop.evaluation.reinforcement",
-        "corrected": "recloop.evaluation.compare",
+        "corrected": "recloop.evaluation.comparison",
         "cumulative_reward": "recloop.evaluation.reinforcement",
         "exploration_rate": "recloop.evaluation.reinforcement",
         "moving_average": "recloop.evaluation.reinforcement",

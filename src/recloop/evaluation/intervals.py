@@ -2,7 +2,8 @@
 
 All of them answer the same question: with other people of the same kind, and as many, where would
 the number lie? NaN where fewer than two people count.
-Sources: Efron and Tibshirani 1993, chapters 11 (jackknife) and 13 (percentile bootstrap).
+Sources: Efron and Tibshirani 1993, chapters 11 (jackknife) and 13 (percentile bootstrap);
+Hesterberg 2015 (few people).
 """
 
 from collections.abc import Iterator
@@ -42,8 +43,13 @@ def bootstrap_interval(
     *,
     confidence: float = 0.95,
     n_resamples: int = 1000,
+    widened: bool = False,
 ) -> Interval:
-    """Percentiles of the mean over resampled people; NaN are left out."""
+    """Percentiles of the mean over resampled people; NaN are left out.
+
+    widened: percentiles farther out, so that the interval is right for few people as well, as a t
+    interval is beside a normal one (Hesterberg 2015, section 5.3).
+    """
     known = values[~np.isnan(values)]
     if len(known) < 2:
         return Interval(*NOTHING_KNOWN)
@@ -54,6 +60,8 @@ def bootstrap_interval(
         ]
     )
     tail = (1 - _checked(confidence)) / 2
+    if widened:
+        tail = _widened(tail, len(known))
     low, high = np.quantile(means, [tail, 1 - tail])
     return Interval(float(low), float(high))
 
@@ -90,6 +98,12 @@ def portions(n_rows: int, n_columns: int) -> Iterator[int]:
     while left > 0:
         yield min(left, at_once)
         left -= at_once
+
+
+def _widened(tail: float, n: int) -> float:
+    from scipy.special import stdtrit
+
+    return NormalDist().cdf(float(stdtrit(n - 1, tail)) * (n / (n - 1)) ** 0.5)
 
 
 def _around(centre: float, standard_error: float, confidence: float) -> Interval:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from recloop.evaluation.compare import compare, corrected
+from recloop.evaluation.comparison import compare, corrected
 from recloop.experiment.build import Entry
 from recloop.experiment.config import ExperimentConfig
 from recloop.experiment.measure import Measured
@@ -55,8 +55,13 @@ def n_resamples_for(config: ExperimentConfig, n_comparisons: int) -> int:
     Of m resamples the smallest p is 1 / (m + 1), and Holm multiplies it by the number of
     comparisons: below comparisons / (1 - confidence) resamples nothing could be called better.
     """
-    level = round(1 - config.evaluation.confidence, 12)
-    return max(config.evaluation.n_resamples, math.ceil(n_comparisons / level))
+    asked = config.evaluation
+    return n_resamples_at(asked.confidence, asked.n_resamples, n_comparisons)
+
+
+def n_resamples_at(confidence: float, asked: int, n_comparisons: int) -> int:
+    """The same from the numbers alone."""
+    return max(asked, math.ceil(n_comparisons / round(1 - confidence, 12)))
 
 
 def n_resamples_in_words(config: ExperimentConfig, used: int, n_comparisons: int) -> list[str]:

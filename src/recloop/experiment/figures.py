@@ -4,6 +4,8 @@ Colours are Okabe and Ito's (2008), told apart by people with any colour vision;
 something by colour alone.
 """
 
+import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,8 +63,15 @@ def leaderboard(rows: Sequence[Row], metric: str) -> go.Figure:
             marker={"size": 10, "color": colour, "symbol": symbol},
             hovertemplate="%{y}: %{x:.4f}<extra></extra>",
         )
-    figure.update_yaxes(categoryorder="array", categoryarray=[row["name"] for row in ordered])
-    return styled(figure, height=90 + 28 * len(ordered), x_title=f"{metric}, mean over users")
+    _in_rows(figure, [row["name"] for row in reversed(ordered)])
+    return styled(figure, height=100 + 28 * len(ordered), x_title=f"{metric}, mean over users")
+
+
+def _in_rows(figure: go.Figure, names: Sequence[str]) -> None:
+    """Names from top to bottom, with half a row of room at both ends."""
+    figure.update_yaxes(
+        categoryorder="array", categoryarray=list(names)[::-1], range=[-0.6, len(names) - 0.4]
+    )
 
 
 def _above(value: Row) -> float:
@@ -134,12 +143,12 @@ def _shared_labels(points: Sequence[tuple[float, float, str]]) -> list[str]:
 
 
 def _in_pixels(points: Sequence[tuple[float, float, str]]) -> list[tuple[float, float]]:
-    """Where points lie on a narrow page: about 300 x 300 pixels of plot."""
+    """Where points lie on a narrow page: about 260 x 300 pixels of plot."""
     if not points:
         return []
     xs, ys = [x for x, _, _ in points], [y for _, y, _ in points]
     width, height = (max(xs) - min(xs)) or 1.0, (max(ys) - min(ys)) or 1.0
-    return [(220 * (x - min(xs)) / width, 250 * (y - min(ys)) / height) for x, y, _ in points]
+    return [(190 * (x - min(xs)) / width, 250 * (y - min(ys)) / height) for x, y, _ in points]
 
 
 def _label_places(points: Sequence[tuple[float, float, str]]) -> list[str]:
@@ -211,10 +220,49 @@ def learning_curves(log: Sequence[Row], value: str, rounds: str) -> go.Figure:
     return styled(figure, height=360, x_title=rounds, y_title=said)
 
 
+def estimates(
+    rows: Sequence[Row], title: str, *, line: tuple[str, float] | None = None
+) -> go.Figure:
+    """A forest plot: `value` from `low` to `high` of each row, by its name, the first on top.
+
+    Rows without a value stand there without a point, as "no number". line: a name and a number that
+    they are to be seen beside.
+    """
+    known = [row for row in rows if row["value"] is not None]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=[row["value"] for row in known],
+        y=[row["name"] for row in known],
+        error_x={
+            "array": [row["high"] - row["value"] for row in known],
+            "arrayminus": [row["value"] - row["low"] for row in known],
+            "thickness": 1.5,
+        },
+        mode="markers",
+        marker={"size": 9, "color": COLOURS[0]},
+        hovertemplate="%{y}: %{x:.5g}<extra></extra>",
+        showlegend=False,
+    )
+    _in_rows(figure, [row["name"] for row in rows])
+    for row in rows:
+        if row["value"] is None:
+            figure.add_annotation(
+                x=0.04, xref="x domain", xanchor="left", y=row["name"], text="no number",
+                showarrow=False,
+            )  # fmt: skip
+    if line is not None:
+        figure.add_vline(x=line[1], line={"color": _INK, "dash": "dot"})
+        figure.add_annotation(
+            x=line[1], y=1, yref="y domain", text=line[0], showarrow=False, yanchor="bottom",
+            font={"size": 11, "color": _INK},
+        )  # fmt: skip
+    return styled(figure, height=100 + 28 * len(rows), x_title=title)
+
+
 def differences(comparisons: Sequence[Row]) -> go.Figure:
     """Every paired comparison: the mean difference and its interval, beside the line of no gain."""
-    labels = [f"{row['model']} − {row['control']}" for row in comparisons][::-1]
-    rows = list(comparisons)[::-1]
+    labels = [f"{row['model']} − {row['control']}" for row in comparisons]
+    rows = list(comparisons)
     figure = go.Figure()
     figure.add_scatter(
         x=[row["difference"] for row in rows],
@@ -231,8 +279,89 @@ def differences(comparisons: Sequence[Row]) -> go.Figure:
         showlegend=False,
     )
     figure.add_vline(x=0, line={"color": _INK, "dash": "dot"})
+    _in_rows(figure, labels)
     metric = comparisons[0]["metric"] if comparisons else ""
-    return styled(figure, height=90 + 28 * len(rows), x_title=f"difference in {metric}")
+    return styled(figure, height=100 + 28 * len(rows), x_title=f"difference in {metric}")
+
+
+def weight_histogram(
+    edges: Sequence[float], rows: Sequence[float], weight: Sequence[float]
+) -> go.Figure:
+    """Shares of the rows and of all weight, by size of the weight, on a logarithmic axis."""
+    figure = go.Figure()
+    logs = [math.log10(edge) for edge in edges]
+    middles = [(low + high) / 2 for low, high in itertools.pairwise(logs)]
+    for name, values, colour, pattern in (
+        ("share of decisions", rows, COLOURS[0], ""),
+        ("share of all weight", weight, COLOURS[1], "/"),
+    ):
+        figure.add_bar(
+            x=middles,
+            y=list(values),
+            name=name,
+            marker={"color": colour, "pattern": {"shape": pattern}},
+            hovertemplate="%{y:.2%}<extra></extra>",
+        )
+    ticks = _log_ticks(logs[0], logs[-1])
+    figure.update_layout(barmode="group", bargap=0.1)
+    figure.update_xaxes(
+        tickvals=[math.log10(one) for one in ticks], ticktext=[f"{one:g}" for one in ticks]
+    )
+    figure.update_yaxes(tickformat=".0%")
+    return styled(figure, height=300, x_title="weight", y_title="share")
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten between two logarithms, with 2 and 5 of each where they are few."""
+    digits = (1, 2, 5) if high - low < 2.5 else (1,)
+    every = 1 if high - low < 7 else 2
+    found = [
+        digit * 10.0**power
+        for power in range(math.floor(low), math.ceil(high) + 1, every)
+        for digit in digits
+    ]
+    near = [one for one in found if low - 0.02 <= math.log10(one) <= high + 0.02]
+    return near or [10 ** ((low + high) / 2)]
+
+
+def calibration(rows: Sequence[Row]) -> go.Figure:
+    """What was shown against what propensities say, and the diagonal where both are the same."""
+    figure = go.Figure()
+    ends = [value for row in rows for value in (row["low"], row["high"], row["observed"])]
+    low, high = min(ends) / 1.4, max(ends) * 1.4
+    figure.add_scatter(
+        x=[low, high],
+        y=[low, high],
+        mode="lines",
+        line={"color": _INK, "dash": "dot"},
+        name="right propensities",
+        hoverinfo="skip",
+    )
+    figure.add_scatter(
+        x=[row["predicted"] for row in rows],
+        y=[row["observed"] for row in rows],
+        error_x={
+            "array": [row["high"] - row["predicted"] for row in rows],
+            "arrayminus": [row["predicted"] - row["low"] for row in rows],
+            "thickness": 1.5,
+        },
+        mode="markers",
+        marker={"size": 9, "color": COLOURS[0]},
+        name="items of the log",
+        text=[f"{row['n_items']:,} items, shown {row['n_shown']:,} times" for row in rows],
+        hovertemplate="%{text}<br>said %{x:.4g}, shown %{y:.4g}<extra></extra>",
+    )
+    for update in (figure.update_xaxes, figure.update_yaxes):
+        if high > 5 * low:
+            ticks = [one for one in _log_ticks(math.log10(low), math.log10(high)) if one > low]
+            texts = [f"{one:g}" for one in ticks]
+            ends_of_axis = [math.log10(low), math.log10(high)]
+            update(type="log", range=ends_of_axis, tickvals=ticks, ticktext=texts, tickangle=0)
+        else:
+            update(range=[low, high], nticks=6)
+    return styled(
+        figure, height=380, x_title="share that the propensities say", y_title="share shown"
+    )
 
 
 def with_lines(figure: go.Figure, lines: Mapping[str, float]) -> go.Figure:

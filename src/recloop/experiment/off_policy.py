@@ -1,7 +1,7 @@
 """What a policy would have earned: a decision log and a policy by name in, a table out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +27,22 @@ LARGEST_TABLE = 200_000_000
 
 @dataclass(frozen=True)
 class JudgedLog:
-    """The table of one policy on one log, as JSON values; notes say what was left out, and why."""
+    """The table of one policy on one log, as JSON values; notes say what was left out, and why.
+
+    decisions: those that were shown, with the rewards that were judged. weights: of each estimator
+    that has some, before any cut.
+    """
 
     policy: str
     n_decisions: int
     rows: list[dict[str, Any]]
+    decisions: LoggedDecisions
+    weights: dict[str, FloatArray]
+    n_items: int
+    floors: Floors
     notes: tuple[str, ...] = ()
+    per: str = "decision"
+    confidence: float = 0.95
 
     @property
     def is_unreliable(self) -> bool:
@@ -128,7 +138,17 @@ def judge_policy(
         if how.logging is not None:
             more["logging"] = probabilities(how.logging)
         found = evaluator.evaluate(target, names, **more)
-    return JudgedLog(policy, len(shown), [row.to_json() for row in found], tuple(notes))
+    return JudgedLog(
+        policy, len(shown), [row.to_json() for row in found], _with_rewards(shown, missing),
+        {row.estimator: row.weights for row in found if row.weights is not None},
+        len(catalogue), evaluator.floors, tuple(notes), how.per, how.confidence,
+    )  # fmt: skip
+
+
+def _with_rewards(log: LoggedDecisions, missing: float | None) -> LoggedDecisions:
+    known = np.full(len(log.items), np.nan) if log.rewards is None else log.rewards
+    filled = known if missing is None else np.where(np.isnan(known), missing, known)
+    return replace(log, rewards=filled)
 
 
 class _Catalogue:

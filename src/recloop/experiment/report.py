@@ -25,11 +25,21 @@ table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { padding: .35rem .6rem; border-bottom: 1px solid var(--line);
          text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child { text-align: left; }
-.left, .words { text-align: left; } .words { white-space: normal; }
+.left, .words { text-align: left; } .words { white-space: normal; min-width: 9rem; }
 th { color: var(--soft); font-weight: 600; } td small { display: block; }
 .answer { background: var(--mark); padding: .8rem 1.1rem .8rem 2.2rem; border-radius: .5rem; }
 .answer li { margin: .25rem 0; } code { font-size: .9em; }
 """
+
+
+COMPARED = (
+    "Difference: the mean over {unit} of the model's value minus the control's. Interval: "
+    "percentiles of that mean over resampled {unit}. p: how often it is as far from 0 when a coin "
+    "draws every sign, corrected for all rows (Holm). Better / same / worse: how many {unit} gain, "
+    "keep and lose. Needed: how many {unit} would show a difference as large as this one in 80 % "
+    "of the cases. Better and worse need both an interval without 0 and a small p; an interval "
+    "that holds 0 is no benefit."
+)
 
 
 def report_html(results: Row, log: Sequence[Row]) -> str:
@@ -45,14 +55,9 @@ def report_html(results: Row, log: Sequence[Row]) -> str:
         ),
     ]
     if results["comparisons"]:
-        sections.append(section("What each model gains over its control", _comparisons(results)))
-    sections.append(
-        section(
-            "Accuracy is not everything",
-            "<p class='soft'>Up is more accurate; right is more of the catalogue.</p>"
-            + figure_html(figures.accuracy_against(rows, metric, f"coverage@{k}")),
-        )
-    )
+        compared = comparisons_html(results["comparisons"])
+        sections.append(section("What each model gains over its control", compared))
+    sections.append(section("Accuracy is not everything", _beyond_accuracy(rows, metric, k)))
     sections.append(section("How they learned", _curves(log, metric)))
     sections.append(section("What was measured, and how", _protocol(results)))
     return page("\n".join(sections))
@@ -130,21 +135,44 @@ def _cell(value: Row | None) -> str:
     return f"<td>{value['mean']:.4f}{interval}</td>"
 
 
-def _comparisons(results: Row) -> str:
-    rows = results["comparisons"]
-    columns = ("difference", "interval", "p (Holm)", "better / same / worse")
+def _beyond_accuracy(rows: Sequence[Row], metric: str, k: str) -> str:
+    parts = []
+    for name, right in (("coverage", "more of the catalogue"), ("novelty", "less known items")):
+        known = [(row["metrics"].get(f"{name}@{k}") or {}).get("mean") for row in rows]
+        if any(mean is not None for mean in known):
+            figure = figures.accuracy_against(rows, metric, f"{name}@{k}")
+            about = f"<p class='soft'>Up is more accurate; right is {right}.</p>"
+            parts.append(about + figure_html(figure))
+    return "".join(parts)
+
+
+def comparisons_html(rows: Sequence[Row], unit: str = "people") -> str:
+    """Paired comparisons as a table, what its columns mean, and a forest plot."""
+    columns = ("difference", "interval", "p (Holm)", "better / same / worse", f"{unit} needed")
     head = "<th>model</th><th class='left'>control</th>"
     head += "".join(f"<th>{name}</th>" for name in columns) + "<th class='words'>verdict</th>"
     body = "".join(
         f"<tr><td>{escape(row['model'])}</td><td class='left'>{escape(row['control'])}</td>"
         f"<td>{row['difference']:+.4f}</td><td>{row['ci_low']:+.4f} to {row['ci_high']:+.4f}</td>"
-        f"<td>{row['p_holm']:.3g}</td><td>{row['wins']} / {row['ties']} / {row['losses']}</td>"
+        f"<td>{row['p_holm']:.3g}</td><td>{_counts(row)}</td>"
+        f"<td>{_needed(row)}</td>"
         f"<td class='words'>{escape(row['verdict'])}</td></tr>"
         for row in rows
     )
-    return f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>" + figure_html(
-        figures.differences(rows)
+    return (
+        f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>"
+        f"<p class='soft'>{escape(COMPARED.format(unit=unit))}</p>"
+        + figure_html(figures.differences(rows))
     )
+
+
+def _counts(row: Row) -> str:
+    return " / ".join(f"{row[name]:,}" for name in ("wins", "ties", "losses"))
+
+
+def _needed(row: Row) -> str:
+    needed = row.get("n_needed")
+    return "–" if needed is None else f"{needed:,.0f}"
 
 
 def _curves(log: Sequence[Row], metric: str) -> str:

@@ -5,9 +5,23 @@ from html import escape
 from typing import Any
 
 from recloop.experiment import figures
-from recloop.experiment.report import figure_html, page, section, statements_html
+from recloop.experiment.report import (
+    comparisons_html,
+    figure_html,
+    page,
+    section,
+    statements_html,
+)
+from recloop.experiment.world_inversion import inversion_section
 
 Row = dict[str, Any]
+
+MEANINGS = (
+    "Rewards a session: the sum of a session's rewards without exploring, a mean over sessions and "
+    "then seeds; 95 %: Student's interval over sessions, and over seeds on top where there are "
+    "several. Of the best: over what the best stationary policy earns. Gap closed: how much of the "
+    "way from the best constant action (0 %) to that policy (100 %) an agent has gone."
+)
 
 
 def world_report_html(results: Row, log: Sequence[Row]) -> str:
@@ -15,21 +29,29 @@ def world_report_html(results: Row, log: Sequence[Row]) -> str:
     lines = {
         name: line["value"] for name, line in results["world"]["lines"].items() if name != "bound"
     }
+    parts = [_head(results), section("What this run says", statements_html(results["statements"]))]
+    if "inversion" in results:
+        parts.append(inversion_section(results["inversion"]))
+    if results["models"]:
+        parts += [
+            section("Agents", _agents(results)),
+            section("How they learned", _curves(log, lines)),
+        ]
+    if results["comparisons"]:
+        compared = comparisons_html(results["comparisons"], "sessions")
+        parts.append(section("What each agent gains over its control", compared))
+    parts.append(section("What can be earned here", _certificate(results["world"])))
+    return page("\n".join(parts))
+
+
+def _curves(log: Sequence[Row], lines: dict[str, float]) -> str:
     curves = figures.learning_curves(log, "validation_session_reward", "episode")
     curves.update_yaxes(title_text="rewards a session")
-    parts = [
-        _head(results),
-        section("What this run says", statements_html(results["statements"])),
-        section("Agents", _agents(results)),
-        section(
-            "How they learned",
-            "<p class='soft'>Rewards of a session without exploring, between what chance, greed, "
-            "one action forever and the best policies earn.</p>"
-            + figure_html(figures.with_lines(curves, lines)),
-        ),
-        section("What can be earned here", _certificate(results["world"])),
-    ]
-    return page("\n".join(parts))
+    return (
+        "<p class='soft'>Rewards of a session without exploring, between what chance, greed, one "
+        "action forever and the best policies earn.</p>"
+        + figure_html(figures.with_lines(curves, lines))
+    )
 
 
 def _head(results: Row) -> str:
@@ -42,6 +64,7 @@ def _head(results: Row) -> str:
 
 
 def _agents(results: Row) -> str:
+    ordered = sorted(results["models"], key=lambda row: -row["session_reward"])
     head = "".join(
         f"<th>{name}</th>"
         for name in ("agent", "rewards a session", "95 %", "of the best", "gap closed", "seeds")
@@ -52,9 +75,19 @@ def _agents(results: Row) -> str:
         f"<td>{row['share_of_optimum']:.1%}</td>"
         f"<td>{'–' if row['gap_closed'] is None else format(row['gap_closed'], '.0%')}</td>"
         f"<td>{row['n_seeds']}</td></tr>"
-        for row in sorted(results["models"], key=lambda row: -row["session_reward"])
+        for row in ordered
     )
-    return f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>"
+    drawn = [
+        {"name": row["name"], "value": row["session_reward"], "low": row["ci_low"]}
+        | {"high": row["ci_high"]}
+        for row in ordered
+    ]
+    best = ("best stationary", results["world"]["lines"]["best_stationary"]["value"])
+    return (
+        f"<div class='wide'><table><tr>{head}</tr>{body}</table></div>"
+        f"<p class='soft'>{escape(MEANINGS)}</p>"
+        + figure_html(figures.estimates(drawn, "rewards a session", line=best))
+    )
 
 
 def _certificate(world: Row) -> str:

@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from recloop import __version__
-from recloop.evaluation.compare import compare, corrected
+from recloop.evaluation.comparison import compare, corrected
 from recloop.experiment.comparisons import n_resamples_for
 from recloop.experiment.config import ExperimentConfig, ModelSection
 from recloop.experiment.folder import RunFolder, label_of, read_lines
+from recloop.experiment.measure import Measured
+from recloop.experiment.per_user import per_user_file
 from recloop.experiment.training import Progress, write_log
+from recloop.experiment.world_inversion import inversion_of, inversion_statements
 from recloop.experiment.world_report import world_report_html
 from recloop.models.bandits.base import AbstractContextBandit
 from recloop.models.registry import load_model, model_class
@@ -162,6 +165,7 @@ def _keep_results(
         for section in config.models
     }  # fmt: skip
     rows = [_row(section, values[section.name], certificate) for section in config.models]
+    _keep_sessions(run, rows, values)
     results: Row = {
         "recloop": __version__,
         "seed": config.seed,
@@ -170,10 +174,22 @@ def _keep_results(
         "models": rows,
         "comparisons": _compared(config, values),
     }
+    judged = inversion_of(world, config.world.n_sessions, config.seed)
+    if judged is not None:
+        results["inversion"] = judged
     results["statements"] = world_statements(results)
     write_json(run.path / "metrics.json", results)
     report = world_report_html(results, read_lines(run.path / "log.jsonl"))
     write_text(run.path / "report.html", report)
+
+
+def _keep_sessions(run: RunFolder, rows: list[Row], values: dict[str, FloatArray]) -> None:
+    """What each session earned, a mean over seeds; the same number: the same person and chance."""
+    with per_user_file(run.path / "per_user.parquet") as write:
+        for row in rows:
+            earned = values[row["name"]].mean(axis=0)
+            sessions = [str(number) for number in range(len(earned))]
+            write(Measured(row, sessions, {f"{METRIC}@0": earned}, len(earned)))
 
 
 def _row(section: ModelSection, earned: FloatArray, certificate: Certificate) -> Row:
@@ -203,8 +219,8 @@ def _compared(config: ExperimentConfig, values: dict[str, FloatArray]) -> list[R
     found = corrected(
         [
             compare(
-                values[model].mean(axis=0),
-                values[control].mean(axis=0),
+                values[model],
+                values[control],
                 confidence=config.evaluation.confidence,
                 n_resamples=n_resamples,
                 seed=config.seed,
@@ -223,7 +239,8 @@ def world_statements(results: Row) -> list[str]:
     """What the numbers support, in words; "no benefit" where there is none."""
     world, lines = results["world"], results["world"]["lines"]
     headroom = np.inf if world["headroom"] is None else world["headroom"]
-    said = [
+    said = inversion_statements(results["inversion"]) if "inversion" in results else []
+    said += [
         f"In the world {world['world']}, the best that is known earns {headroom:.2f} "
         "times what greed earns" + (": planning gains nothing here." if headroom <= 1.01 else ".")
     ]
