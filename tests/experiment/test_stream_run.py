@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from recloop.data.classification import read_labelled
-from recloop.decisions import logged_slates, write_decisions
+from recloop.decisions import (
+    add_decisions,
+    export_log,
+    logged_slates,
+    open_log,
+    write_decisions,
+)
 from recloop.errors import InvalidConfig, InvalidData, MissingData
 from recloop.experiment import load_config, run_experiment
 from recloop.experiment.evaluate import evaluate_folder
@@ -224,6 +230,39 @@ def test_replay_knows_the_items_that_a_log_offered_and_never_showed(config_file,
     stream, _ = open_stream(load_config(config_file, [f"data.path={json.dumps(str(file))}"]))
     assert stream.n_items == 5
     run(config_file, f"data.path={json.dumps(str(file))}")
+
+
+def test_every_kind_of_log_is_replayed_to_the_same_end(config_file, tmp_path, rng):
+    read = uniform_log(300, (rng.random(300) < 0.5).astype(float))
+    with open_log(tmp_path / "log.db") as log:
+        add_decisions(log, read)
+        export_log(log, tmp_path / "exported")
+    write_decisions(tmp_path / "shown.parquet", read)
+    lines = ["user_id,item_id,propensity,reward", *(
+        f"0,{i},0.5,{r}" for i, r in zip(read.items.tolist(), read.rewards.tolist(), strict=True)
+    )]  # fmt: skip
+    (tmp_path / "shown.csv").write_text("\n".join(lines) + "\n")
+    found = []
+    for name in ("log.db", "exported", "shown.parquet", "shown.csv", "exported/decisions.parquet"):
+        config = load_config(config_file, [f"data.path={json.dumps(str(tmp_path / name))}"])
+        results = run_experiment(config, tmp_path / f"of-{len(found)}").metrics()
+        assert results["stream"].pop("name") == name.rpartition("/")[2]
+        found.append(results)
+    assert found[0]["models"][1]["n"] > 100
+    assert all(results == found[0] for results in found)
+
+
+def test_what_is_neither_log_nor_labelled_table_is_told_both(config_file, tmp_path):
+    def opened(path):
+        return open_stream(load_config(config_file, [f"data.path={json.dumps(str(path))}"]))
+
+    (tmp_path / "t.csv").write_text("kind,x\na,1\n")
+    with pytest.raises(InvalidData, match=r"no column 'label'.* A decision log is a SQLite file"):
+        opened(tmp_path / "t.csv")
+    with pytest.raises(InvalidData, match=r"is no decision log.* A labelled table is a file\."):
+        opened(tmp_path)
+    with pytest.raises(MissingData, match="no such decision log"):
+        opened(tmp_path / "nothing.csv")
 
 
 def test_a_stream_without_a_source_is_refused(config_file):

@@ -121,6 +121,18 @@ def read_decisions(path: str | Path) -> LoggedDecisions:
     return concatenated(decision_batches(file), str(file))
 
 
+def holds_decisions(path: str | Path) -> bool:
+    """Whether a file says of itself that it holds decisions, of any version."""
+    try:
+        about = pq.read_schema(path).metadata or {}
+    except UNREADABLE:
+        return False
+    return (about.get(b"recloop.format"), about.get(b"recloop.holds")) == (
+        FORMAT.encode(),
+        b"decisions",
+    )
+
+
 def write_decision_batches(path: str | Path, batches: Iterable[LoggedDecisions]) -> int:
     """Write batches one after the other; how many decisions there were."""
     return _write(path, DECISIONS, "decisions", map(_decision_table, batches))

@@ -1,16 +1,15 @@
 """What answers the models of `training.mode: stream`, and what can be said of it beforehand."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from recloop.data.classification import read_labelled
-from recloop.decisions import open_bandit_vocabulary, open_log, read_decisions, read_open_bandit
-from recloop.decisions.open_bandit import is_open_bandit
-from recloop.errors import InvalidConfig, MissingData, MissingExtra
+from recloop.decisions import read_log
+from recloop.decisions.sources import ACCEPTED, found_log, not_a_log, shown_place
+from recloop.errors import InvalidConfig, InvalidData, MissingExtra
 from recloop.evaluation.reward_models import full_information_accuracy
 from recloop.experiment.config import FITTED, ExperimentConfig
 from recloop.simulators.build import build_world
@@ -35,62 +34,62 @@ def open_stream(config: ExperimentConfig) -> tuple[AbstractStream, Row]:
     if config.data.path is None:
         raise InvalidConfig(
             "training.mode 'stream' needs something to answer: world.type, the name of a world, or "
-            "data.path (--data), a labelled table, an Open Bandit folder or a decision log."
+            f"data.path (--data), a labelled table or a decision log. {ACCEPTED}"
         )
-    path = Path(config.data.path)
-    if not path.exists():
-        raise MissingData(f"{path}: no such file or folder.")
-    about: Row = {"name": path.name, "sha256": _digest(path)}
-    if is_open_bandit(path):
-        read = read_open_bandit(path, vocabulary=open_bandit_vocabulary([path]))
-        made = ReplayStream(read.decisions, len(read.user_ids), len(read.item_ids))
-        return made, about | _about_replay(made)
-    if path.is_file() and path.suffix in (".db", ".sqlite"):
-        with open_log(str(path), create=False) as log:
-            decisions = log.read()
-            made = _replay_of(decisions)
-        return made, about | _about_replay(made)
-    if path.is_file() and path.name.endswith(".decisions.parquet"):
-        made = _replay_of(read_decisions(path))
-        return made, about | _about_replay(made)
-    table = read_labelled(path)
-    made = ClassificationStream(table.contexts, table.labels, config.training.n_steps)
-    about |= {"kind": "labelled set", "n_rows": len(table.labels), "n_classes": made.n_items}
+    place = config.data.path
+    if found_log(place) is not None:
+        return _replay(place)
+    if Path(place).is_dir():
+        raise InvalidData(f"{not_a_log(place)} A labelled table is a file.")
+    return _labelled(Path(place), config.training.n_steps)
+
+
+def _replay(place: str) -> tuple[AbstractStream, Row]:
+    """The stream of a log; the catalogue is all that it names, shown or not."""
+    read = read_log(place)
+    made = ReplayStream(read.decisions, len(read.user_ids), len(read.item_ids))
+    log = made.decisions
+    assert log.rewards is not None  # what is usable has rewards
+    return made, {
+        "kind": "replay",
+        "name": shown_place(place),
+        "sha256": _digest(read.decisions),
+        "n_rows": len(log),
+        "n_skipped": made.n_skipped,
+        "logged_mean": float(log.rewards.mean()),
+        "uniform": bool(np.ptp(log.propensities) < 1e-9),
+    }
+
+
+def _digest(log: LoggedDecisions) -> str:
+    """The sha256 of what replay sees: the same log has it in a database and in a file."""
+    digest = hashlib.sha256()
+    for name in ("users", "offsets", "items", "propensities", "rewards", "contexts", "activated"):
+        values = getattr(log, name)
+        digest.update(name.encode())
+        digest.update(b"" if values is None else np.ascontiguousarray(values).tobytes())
+    for lists in (log.candidates, log.excluded):
+        if lists is not None:
+            digest.update(lists.offsets.tobytes() + lists.values.tobytes())
+    return digest.hexdigest()
+
+
+def _labelled(path: Path, n_steps: int) -> tuple[AbstractStream, Row]:
+    table = read_labelled(path, hint=f"Nor is it a log. {ACCEPTED}")
+    made = ClassificationStream(table.contexts, table.labels, n_steps)
+    counts = np.bincount(table.labels)
+    about: Row = {
+        "kind": "labelled set",
+        "name": path.name,
+        "sha256": sha256_of(path),
+        "n_rows": len(table.labels),
+        "n_classes": made.n_items,
+        "majority": float(counts.max() / counts.sum()),
+    }
     if table.left_out:
         about["left_out"] = table.left_out
-    counts = np.bincount(table.labels)
-    about["majority"] = float(counts.max() / counts.sum())
     try:
         about["full_information"] = full_information_accuracy(table.contexts, table.labels)
     except MissingExtra as error:
         about["note"] = str(error)
     return made, about
-
-
-def _digest(path: Path) -> str:
-    """The sha256 of a file, or of the names and sha256 of the files below a folder."""
-    if path.is_file():
-        return sha256_of(path)
-    found = {str(file.relative_to(path)): sha256_of(file) for file in sorted(path.rglob("*.csv*"))}
-    return hashlib.sha256(json.dumps(found).encode()).hexdigest()
-
-
-def _replay_of(decisions: LoggedDecisions) -> ReplayStream:
-    """The stream of a log; the catalogue is all that it names, shown or not."""
-    n_users = int(decisions.users.max(initial=0)) + 1
-    lists = (decisions.candidates, decisions.excluded)
-    codes = [decisions.items] + [named.values for named in lists if named is not None]
-    n_items = max(int(part.max(initial=0)) for part in codes) + 1
-    return ReplayStream(decisions, n_users, n_items)
-
-
-def _about_replay(made: ReplayStream) -> Row:
-    log = made.decisions
-    rewards = log.rewards if log.rewards is not None else np.empty(0)
-    return {
-        "kind": "replay",
-        "n_rows": len(log),
-        "n_skipped": made.n_skipped,
-        "logged_mean": float(rewards.mean()),
-        "uniform": bool(np.ptp(log.propensities) < 1e-9),
-    }

@@ -13,8 +13,8 @@ DESIGNS = {
     "visitor. How learning would go another time is not in them: training.n_seeds of 5 or more "
     "puts it in.",
     "replays": "Intervals: over the logged rows, which are the same in all {n} seeds. The models "
-    "keep different rows and are paired only where both have kept one. How learning would go on "
-    "another log is not in them.",
+    "keep different rows and are paired only where both have kept one. They judge the choices that "
+    "were made: what the models would have learned from another log is not in them.",
 }
 
 
