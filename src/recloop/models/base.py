@@ -73,6 +73,9 @@ class AbstractRecommender(ABC):
     learns: ClassVar[str] = "steps"
     """steps: `update` and `update_batch` teach it. fit: `fit(interactions)` does, all at once."""
 
+    counted: ClassVar[tuple[str, ...]] = ()
+    """Attributes that count something while it learns: kept in its file beside the arrays."""
+
     corrects: ClassVar[bool] = False
     """Whether `correct_batch` can mend a reward that was learned already."""
 
@@ -506,11 +509,16 @@ class AbstractRecommender(ABC):
 
     def counters(self) -> dict[str, Any]:
         """Learned values that are not arrays, as JSON values; `_set_counters` takes them back."""
-        return {}
+        return {name: getattr(self, name) for name in self.counted}
 
     def _set_counters(self, counters: dict[str, Any]) -> None:
-        if counters:
+        if counters.keys() - set(self.counted):
             raise DamagedFile(f"{type(self).__name__}: the file has counters it does not know.")
+        for name in self.counted:
+            try:
+                setattr(self, name, int(counters[name]))
+            except (KeyError, TypeError, ValueError) as error:
+                raise DamagedFile(f"{type(self).__name__}: bad counters ({error}).") from None
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
