@@ -119,11 +119,12 @@ def _write_rounds(path: Path, result: StreamResult) -> None:
 def _read_rounds(path: Path) -> Rounds:
     table = pq.read_table(path)
     columns = {name: table[name].to_numpy() for name in table.column_names}
+    unknown = table.num_rows == 0 or table["regret"].null_count
     return Rounds(
         places=columns["place"],
         items=columns["item"],
         rewards=columns["reward"],
-        regret=None if table["regret"].null_count else float(columns["regret"].sum()),
+        regret=None if unknown else float(columns["regret"].sum()),
         n_offered=int(table.schema.metadata[b"n_offered"]),
     )
 
