@@ -37,6 +37,23 @@ def test_the_default_compares_every_kind_of_agent():
     assert kinds >= LEADERBOARD | {"q_learning", "sarsa", "dqn", "contextual_bandit"}
 
 
+TOUR = (
+    {"contextual_bandit", "lin_ucb", "lin_thompson", "lin_epsilon_greedy", "lin_square_cb"}
+    | {"logistic_thompson", "neural_linear"}
+    | {"epsilon_greedy", "ucb1", "kl_ucb", "beta_thompson", "gaussian_thompson", "exp3"}
+)
+
+
+def test_the_tour_of_the_bandits_sets_every_family_beside_what_knows_nobody():
+    config = load_config(CONFIGS[0].parent / "bandits.yaml")
+    assert {section.type for section in config.models} == TOUR
+    blind = {"epsilon_greedy", "ucb1", "kl_ucb", "beta_thompson", "gaussian_thompson", "exp3"}
+    for section in config.models:
+        assert bool(section.controls) == (section.type not in blind), section.name
+    layouts = {section.params.get("layout") for section in config.models}
+    assert layouts >= {"shared", "disjoint"}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["default", "bandits", "dqn"])
 def test_a_configuration_runs_on_a_tiny_setting(name, tmp_path):
@@ -47,6 +64,11 @@ def test_a_configuration_runs_on_a_tiny_setting(name, tmp_path):
         "evaluation.n_resamples=100",
     ]
     config = load_config(CONFIGS[0].parent / f"{name}.yaml", small)
+    models = [
+        section.model_copy(update={"n_episodes": section.n_episodes and 3})
+        for section in config.models
+    ]
+    config = config.model_copy(update={"models": models})
     folder = run_experiment(config, tmp_path / "out", data_dir=tmp_path / "data")
     assert len(folder.metrics()["models"]) == len(entries(config))
 
@@ -128,3 +150,36 @@ def test_the_news_are_learned_online(tmp_path):
     config = load_config(STREAMS[0].parent / "news.yaml", ["training.n_steps=60"])
     folder = run_experiment(config, tmp_path / "out")
     assert [row["n"] for row in folder.metrics()["models"]] == [60] * len(config.models)
+
+
+@pytest.mark.real
+def test_replaying_the_open_bandit_sample_says_that_nothing_can_be_concluded(real_data, tmp_path):
+    overrides = [f"data.path={real_data / 'obd' / 'random' / 'all'}", "training.n_seeds=1"]
+    config = load_config(STREAMS[0].parent / "replay.yaml", overrides)
+    results = run_experiment(config, tmp_path / "out").metrics()
+    assert all(70 < row["n"] < 190 for row in results["models"])  # 10,000 rows, 80 items
+    assert any(
+        text.startswith("Nothing can be concluded: at most 1") and "fewer than 30" in text
+        for text in results["statements"]
+    )
+    assert not any("earns" in text or "against" in text for text in results["statements"])
+    assert {row["verdict"].partition(":")[0] for row in results["comparisons"]} == {"not known"}
+
+
+@pytest.mark.real
+def test_a_classification_set_is_learned_as_a_bandit_problem(real_data, tmp_path):
+    overrides = [
+        f"data.path={real_data / 'uci-classification' / 'ecoli.csv.gz'}",
+        "training.n_steps=250",
+        "training.n_seeds=6",
+    ]
+    config = load_config(STREAMS[0].parent / "labelled.yaml", overrides)
+    cheap = [m for m in config.models if m.type in ("lin_ucb", "lin_epsilon_greedy")]
+    cheap += [m for m in config.models if m.type == "epsilon_greedy"]
+    config = config.model_copy(update={"models": cheap})
+    results = run_experiment(config, tmp_path / "out").metrics()
+    found = {row["name"]: row["mean_reward"] for row in results["models"]}
+    assert found["lin_ucb"] > 0.55 > results["stream"]["majority"]
+    assert found["lin_ucb"] < results["stream"]["full_information"]
+    told = {(r["model"], r["control"]): r["verdict"] for r in results["comparisons"]}
+    assert told["lin_ucb", "epsilon_greedy"] == "better"

@@ -42,6 +42,25 @@ def call(capsys):
     return run
 
 
+STREAM = """\
+training: {mode: stream, n_seeds: 2}
+models: [{name: first, type: ucb1}, {name: any, type: epsilon_greedy, params: {epsilon: 1}}]
+"""
+
+
+def test_a_stream_prints_a_dash_where_nothing_is_known(here, call):
+    (here / "stream.yaml").write_text(STREAM)
+    lines = ["user_id,item_id,propensity,reward,candidates", *["a,2,0.5,1,1 2"] * 12]
+    (here / "log.csv").write_text("\n".join(lines) + "\n")
+    code, out, _ = call("run", "-c", "stream.yaml", "--data", "log.csv", "-o", "out")
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()[1:3]]
+    assert [row[0] for row in rows] == ["any", "first"]  # UCB1 waits for item 1, which never was
+    assert rows[0][1] == "1"
+    assert rows[1][1:] == ["-", "-", "0", "0"]
+    assert "Nothing can be concluded" in out
+
+
 def test_a_run_prints_the_leaderboard_and_where_the_report_lies(here, call):
     code, out, _ = call("run", "--config", "run.yaml", "--output_dir", "out")
     assert code == 0

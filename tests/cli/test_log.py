@@ -74,6 +74,89 @@ def test_two_open_bandit_logs_go_in_together(call, tmp_path, real_data):
     assert sorted(set(read.policies.texts())) == ["bts", "random"]
 
 
+@pytest.fixture
+def family(call, shown, tmp_path):
+    """The same decisions in every kind of log."""
+    call("import", tmp_path / "log.db", shown)
+    call("export", tmp_path / "log.db", tmp_path / "exported")
+    write_decisions(tmp_path / "some.parquet", read_csv_log(shown).decisions)
+    return {
+        "database": tmp_path / "log.db",
+        "export": tmp_path / "exported",
+        "parquet": tmp_path / "some.parquet",
+        "csv": shown,
+    }
+
+
+@pytest.mark.parametrize("kind", ["database", "export", "parquet", "csv"])
+def test_every_kind_of_log_is_described_verified_and_imported(call, family, tmp_path, kind):
+    place = family[kind]
+    code, printed, _ = call("describe", place, "--json")
+    found = json.loads(printed)
+    assert (code, found["kind"], found["log"]) == (0, kind, str(place))
+    assert (found["decisions"], found["rewards"]) == (2, 2)
+    assert (found["first_timestamp"], found["last_timestamp"]) == (10, 20)
+    if place.is_file() and kind != "database":
+        assert found["bytes"] == place.stat().st_size
+    code, printed, _ = call("verify", place)
+    assert (code, printed) == (0, f"{place}: whole, up to seq 4.\n")
+    code, printed, _ = call("import", tmp_path / "new.db", place, "--json")
+    assert (code, json.loads(printed)) == (0, {"decision.stored": 2, "reward.stored": 2})
+    with open_log(tmp_path / "new.db") as log:
+        read = log.read()
+        assert list(read.propensities) == [0.5, 0.25, 0.75]
+        assert log.ids("user") == ([] if kind == "parquet" else ["ann", "bob"])
+
+
+def test_a_database_goes_into_another_with_every_reward_as_it_was_sent(call, family, tmp_path):
+    call("import", tmp_path / "new.db", family["database"])
+    with open_log(tmp_path / "new.db") as new, open_log(family["database"]) as old:
+        (one,), (other,) = list(new.rewards()), list(old.rewards())
+        assert list(one.keys) == list(other.keys)
+        assert list(one.seqs) == list(other.seqs)
+    _, printed, _ = call("import", tmp_path / "new.db", family["database"], "--json")
+    assert json.loads(printed) == {"decision.duplicate": 2, "reward.duplicate": 2}
+
+
+def test_a_file_that_was_changed_fails_the_command(call, family):
+    file = family["export"] / "rewards.parquet"
+    file.write_bytes(file.read_bytes() + b" ")
+    code, printed, _ = call("verify", family["export"])
+    assert (code, "its bytes are not those of the manifest" in printed) == (1, True)
+    family["csv"].write_text(SHOWN.replace("0.25", "25"))
+    code, printed, _ = call("verify", family["csv"], "--json")
+    assert code == 1
+    assert "got 25.0" in json.loads(printed)["problems"][0]
+
+
+def test_looking_at_a_log_changes_nothing(call, family):
+    before = {file: file.read_bytes() for file in family["export"].iterdir()}
+    call("describe", family["export"])
+    call("verify", family["export"])
+    assert {file: file.read_bytes() for file in family["export"].iterdir()} == before
+
+
+@pytest.mark.real
+def test_a_folder_of_logs_is_no_log_and_the_error_names_them(call, real_data):
+    code, _, said = call("describe", real_data / "obd")
+    assert code == 2
+    assert "obd: is no decision log. A decision log is" in said
+    assert "folders bts/all, bts/men, random/all, random/men: name one of them." in said
+    code, printed, _ = call("describe", real_data / "obd" / "random" / "men", "--json")
+    assert (code, json.loads(printed)["kind"]) == (0, "open-bandit")
+
+
+def test_what_is_no_log_is_told_what_would_be_one(call, tmp_path):
+    file = tmp_path / "table.csv"
+    file.write_text("a,b\n1,2\n")
+    for command in ("describe", "verify"):
+        code, _, said = call(command, file)
+        assert (code, f"{file}: is no decision log. A decision log is" in said) == (2, True)
+    code, _, said = call("import", tmp_path / "log.db", file)
+    assert (code, "is no decision log" in said) == (2, True)
+    assert not (tmp_path / "log.db").exists()
+
+
 def test_a_log_that_does_not_hold_together_fails_the_command(call, shown, tmp_path):
     log = tmp_path / "log.db"
     call("import", log, shown)
@@ -89,9 +172,10 @@ def test_a_log_that_does_not_hold_together_fails_the_command(call, shown, tmp_pa
 def test_mistakes_are_sentences(call, shown, tmp_path):
     for command in (("describe", tmp_path / "no.db"), ("verify", tmp_path / "no.db")):
         code, _, said = call(*command)
-        assert (code, said) == (2, f"recloop: {tmp_path / 'no.db'}: no such decision log.\n")
+        told = f"recloop: {tmp_path / 'no.db'}: no such decision log. A decision log is a SQLite"
+        assert (code, said.startswith(told)) == (2, True)
     code, _, said = call("import", tmp_path / "log.db", tmp_path / "nothing.csv")
-    assert (code, "no such file or folder" in said) == (2, True)
+    assert (code, "no such decision log" in said) == (2, True)
     code, _, said = call("import", tmp_path / "log.db", shown, "--format", "excel")
     assert (code, "--format must be one of 'auto'" in said) == (2, True)
     assert not (tmp_path / "log.db").exists()

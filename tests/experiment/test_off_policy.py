@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from recloop.decisions import add_decisions, logged_slates, open_log
+from recloop.decisions import (
+    add_decisions,
+    export_log,
+    logged_slates,
+    open_log,
+    write_decisions,
+)
 from recloop.evaluation.ope import Floors
 from recloop.experiment import RunFolder, load_config, run_experiment
 from recloop.experiment.off_policy import judge_policy
@@ -115,3 +121,31 @@ def test_mistakes_are_named(run, tmp_path):
     write(run, tmp_path / "other.db", 1, extra_item=True)
     with pytest.raises(ValueError, match=r"shows 1 items that the run does not know.*'new'"):
         judge_policy(tmp_path / "other.db", "q", models_dir=run.path)
+
+
+def test_every_kind_of_log_gives_the_same_estimates(run, tmp_path):
+    write(run, tmp_path / "log.db", 1)
+    with open_log(tmp_path / "log.db") as log:
+        export_log(log, tmp_path / "out")
+        write_decisions(tmp_path / "log.parquet", log.read())
+        users, items, read = log.ids("user"), log.ids("item"), log.read()
+    lines = ["user_id,item_id,propensity,reward"]
+    lines += [
+        f"{users[u]},{items[i]},{p!r},{r}"
+        for u, i, p, r in zip(
+            read.users.tolist(),
+            read.items.tolist(),
+            read.propensities.tolist(),
+            read.rewards.tolist(),
+            strict=True,
+        )
+    ]
+    (tmp_path / "log.csv").write_text("\n".join(lines) + "\n")
+    places = ["log.db", "out", "log.csv"]
+    found = [judge_policy(tmp_path / one, "q", models_dir=run.path).rows for one in places]
+    assert found[1] == found[0]
+    assert [row["value"] for row in found[2]] == pytest.approx([r["value"] for r in found[0]])
+    by_codes = judge_policy(tmp_path / "log.parquet", force=True)
+    assert by_codes.rows == judge_policy(tmp_path / "out", force=True).rows
+    with pytest.raises(ValueError, match=r"is no decision log\. A decision log is"):
+        judge_policy(run.path)

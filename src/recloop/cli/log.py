@@ -8,18 +8,24 @@ from typing import Annotated, Any
 import typer
 
 from recloop.cli.options import Json
-from recloop.errors import MissingData
 
 app = typer.Typer(help="Import, export, describe and verify a decision log.", no_args_is_help=True)
 
 Log = Annotated[str, typer.Argument(help="A file (SQLite), or postgresql://user@host/database.")]
-FORMATS = ("auto", "export", "parquet", "open-bandit", "csv")
+AnyLog = Annotated[
+    str,
+    typer.Argument(
+        help="A file (SQLite), postgresql://user@host/database, an exported folder, a Parquet file "
+        "of decisions, an Open Bandit folder or file, or a CSV log."
+    ),
+]
+FORMATS = ("auto", "database", "export", "parquet", "open-bandit", "csv")
 
 
 @app.command("import")
 def import_(
     log: Log,
-    sources: Annotated[list[Path], typer.Argument(help="Files or folders, in this order.")],
+    sources: Annotated[list[str], typer.Argument(help="Logs of any kind, in this order.")],
     layout: Annotated[str, typer.Option("--format", help=f"{', '.join(FORMATS)}.")] = "auto",
     policy: Annotated[str, typer.Option(help="For CSV files that name none.")] = "logged",
     propensity_kind: Annotated[
@@ -27,68 +33,37 @@ def import_(
     ] = "conditional",
     as_json: Json = False,
 ) -> None:
-    """Append what exported folders, Parquet files, Open Bandit files or CSV logs hold.
+    """Append what other logs hold: databases, exported folders, Parquet, Open Bandit or CSV files.
 
     What the log has already is a duplicate and changes nothing. Several Open Bandit logs given
     together share one vocabulary of context columns.
     """
-    from recloop.decisions import import_log, open_log
+    from recloop.decisions import import_from, kind_of_log, open_bandit_vocabulary, open_log
     from recloop.utils.checks import check_choice
 
     check_choice("recloop log import", "--format", layout, FORMATS)
-    layouts = [_layout_of(source) if layout == "auto" else layout for source in sources]
-    vocabulary = _vocabulary([s for s, one in zip(sources, layouts, strict=True) if
-                              one == "open-bandit"])  # fmt: skip
+    found = [kind_of_log(source) for source in sources]
+    kinds: list[Any] = found if layout == "auto" else [layout] * len(sources)
+    bandits = [s for s, kind in zip(sources, kinds, strict=True) if kind == "open-bandit"]
+    vocabulary = open_bandit_vocabulary(bandits) if bandits else None
     totals: dict[str, int] = {}
+    notes: list[str] = []
     with open_log(log) as opened:
-        for source, one in zip(sources, layouts, strict=True):
-            if one == "export":
-                found = import_log(opened, source)
-            else:
-                found = _added(opened, source, one, vocabulary, policy, propensity_kind)
-            for name, n in found.items():
+        for source, kind in zip(sources, kinds, strict=True):
+            counts = import_from(
+                opened,
+                source,
+                kind,
+                vocabulary=vocabulary,
+                policy=policy,
+                propensity_kind=propensity_kind,  # type: ignore[arg-type]
+                notes=notes,
+            )
+            for name, n in counts.items():
                 totals[name] = totals.get(name, 0) + n
-    _print(totals, as_json)
-
-
-def _layout_of(source: Path) -> str:
-    from recloop.decisions.open_bandit import is_open_bandit
-
-    if not source.exists():
-        raise MissingData(f"{source}: no such file or folder.")
-    if (source / "manifest.json").is_file():
-        return "export"
-    if source.suffix == ".parquet":
-        return "parquet"
-    return "open-bandit" if is_open_bandit(source) else "csv"
-
-
-def _vocabulary(sources: list[Path]) -> Any:
-    from recloop.decisions import open_bandit_vocabulary
-
-    return open_bandit_vocabulary(sources) if sources else None
-
-
-def _added(
-    log: Any, source: Path, layout: str, vocabulary: Any, policy: str, propensity_kind: str
-) -> dict[str, int]:
-    from recloop.decisions import (
-        add_decisions,
-        add_to_log,
-        read_csv_log,
-        read_decisions,
-        read_open_bandit,
-    )
-
-    if layout == "parquet":
-        return add_decisions(log, read_decisions(source))
-    if layout == "open-bandit":
-        read = read_open_bandit(source, vocabulary=vocabulary)
-    else:
-        read = read_csv_log(source, policy=policy, propensity_kind=propensity_kind)  # type: ignore[arg-type]
-    for note in read.notes:
+    for note in notes:
         print(note, file=sys.stderr)
-    return add_to_log(log, read)
+    _print(totals, as_json)
 
 
 @app.command()
@@ -107,22 +82,19 @@ def export(
 
 
 @app.command()
-def describe(log: Log, as_json: Json = False) -> None:
+def describe(log: AnyLog, as_json: Json = False) -> None:
     """Say what a log holds: records by kind, policy, event and result, time, room on disk."""
-    from recloop.decisions import describe_log, open_log
+    from recloop.decisions.sources import describe_any
 
-    with open_log(log, create=False) as opened:
-        _print(describe_log(opened), as_json)
+    _print(describe_any(log), as_json)
 
 
 @app.command()
-def verify(log: Log, as_json: Json = False) -> None:
+def verify(log: AnyLog, as_json: Json = False) -> None:
     """Read everything and say what does not hold together; exit code 1 where something does not."""
-    from recloop.decisions import open_log, verify_log
+    from recloop.decisions.sources import verify_any
 
-    with open_log(log, create=False) as opened:
-        found = verify_log(opened)
-        n = opened.last_seq
+    found, n = verify_any(log)
     if as_json:
         print(json.dumps({"log": log, "last_seq": n, "problems": found}, indent=2))
     else:

@@ -14,7 +14,9 @@ NO_MODEL = "none"
 
 
 def ope(
-    log: Annotated[str, typer.Argument(help="A decision log, or a folder or file of Open Bandit.")],
+    log: Annotated[
+        str, typer.Argument(help="A decision log of any kind; see recloop log describe.")
+    ],
     policy: Annotated[
         str, typer.Option(help="uniform, or a model of the run folder --models-dir.")
     ] = "uniform",

@@ -43,7 +43,7 @@ def run(
     if "world" in results:
         _print_agents(results)
     elif "stream" in results:
-        _print_stream(results["models"])
+        _print_stream(results["models"], results["confidence"])
     else:
         _print_table(results["models"], results["protocol"]["metric"])
     print()
@@ -117,15 +117,19 @@ def _print_table(rows: list[dict[str, Any]], metric: str) -> None:
         print(f"{row['name']:<{width}}" + "".join(f" {_cell(row, name):>25}" for name in names))
 
 
-def _print_stream(rows: list[dict[str, Any]]) -> None:
-    width = max(len(row["name"]) for row in rows)
-    print(f"{'':<{width}}{'a visitor':>12}{'95 %':>24}{'visitors':>12}{'regret':>12}")
-    for row in sorted(rows, key=lambda one: -one["mean_reward"]):
-        around = f"[{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
+def _print_stream(rows: list[dict[str, Any]], confidence: float) -> None:
+    width = max((len(row["name"]) for row in rows), default=0)
+    level = f"{100 * confidence:g} %"
+    print(f"{'':<{width}}{'a visitor':>12}{level:>24}{'visitors':>12}{'rewards':>12}{'regret':>12}")
+    known = [row for row in rows if row["mean_reward"] is not None]
+    unknown = [row for row in rows if row["mean_reward"] is None]
+    for row in [*sorted(known, key=lambda one: -one["mean_reward"]), *unknown]:
+        mean = "-" if row["mean_reward"] is None else f"{row['mean_reward']:.4g}"
+        around = "-" if row["ci_low"] is None else f"[{row['ci_low']:.4g}, {row['ci_high']:.4g}]"
         regret = "" if row["regret"] is None else f"{row['regret']:,.1f}"
         print(
-            f"{row['name']:<{width}}{row['mean_reward']:>12.4g}{around:>24}{row['n']:>12,}"
-            f"{regret:>12}"
+            f"{row['name']:<{width}}{mean:>12}{around:>24}{row['n']:>12,}"
+            f"{row['n_rewards']:>12,.4g}{regret:>12}"
         )
 
 

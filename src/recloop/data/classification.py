@@ -29,13 +29,16 @@ class LabelledSet:
     left_out: list[str]
 
 
-def read_labelled(path: str | Path, label: str = "label") -> LabelledSet:
-    """The set of a table whose column `label` holds the classes."""
+def read_labelled(path: str | Path, label: str = "label", *, hint: str = "") -> LabelledSet:
+    """The set of a table whose column `label` holds the classes.
+
+    hint: what else the file could be, for the error where there is no such column.
+    """
     frame = read_table(Path(path), LoadReport())
     if label not in frame.columns:
         raise InvalidData(
             f"{path}: has no column '{label}'; its columns are {', '.join(frame.columns)}. Name "
-            "the column of the classes 'label'."
+            f"the column of the classes 'label'. {hint}".rstrip()
         )
     missing = frame[label].isna() | (frame[label].astype(str).str.strip() == "")
     if missing.any():

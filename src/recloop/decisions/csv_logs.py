@@ -26,6 +26,7 @@ from recloop.decisions.names import id_order
 from recloop.decisions.reading import ReadLog, in_order_of
 from recloop.decisions.tables import (
     Problems,
+    column_names,
     numbers_in,
     numbers_of_column,
     read_texts,
@@ -38,6 +39,8 @@ from recloop.utils.names import nearest
 
 SINGLE = {"item_id": "items", "propensity": "propensities", "reward": "rewards"}
 SINGLE |= {"score": "scores", "position": "positions"}
+NEEDED_SINGLE = ("user_id", "item_id", "propensity")
+NEEDED_LISTS = ("user_id", "items", "propensities")
 CONTEXT = "context_"
 OF_ROWS = ("user_id", "decision_id", "timestamp", "candidates", "excluded", "policy", "version")
 
@@ -51,6 +54,12 @@ class _Slots:
     rows: IntArray  # (m,) the row of each slot
     items: np.ndarray  # (m,) ids
     numbers: dict[str, FloatArray]  # (m,) propensities, rewards, scores, positions
+
+
+def is_csv_log(path: str | Path) -> bool:
+    """Whether a file has the columns that a CSV log needs."""
+    names = set(column_names(Path(path)))
+    return any(set(needed) <= names for needed in (NEEDED_LISTS, NEEDED_SINGLE))
 
 
 def read_csv_log(
@@ -125,7 +134,7 @@ def read_csv_log(
 def _check_columns(file: Path, table: pa.Table) -> list[str]:
     names = table.column_names
     lists = "items" in names
-    for name in ("user_id", *(("items", "propensities") if lists else ("item_id", "propensity"))):
+    for name in NEEDED_LISTS if lists else NEEDED_SINGLE:
         if name not in names:
             near = nearest(name, names)
             hint = f" Is it '{near}'?" if near else ""

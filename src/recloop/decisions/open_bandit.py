@@ -19,6 +19,7 @@ from recloop.decisions.names import id_order
 from recloop.decisions.reading import ReadLog, in_order_of
 from recloop.decisions.tables import (
     Problems,
+    column_names,
     numbers_of_column,
     read_texts,
     seconds_of_column,
@@ -39,8 +40,8 @@ Vocabulary = tuple[tuple[str, ...], ...]
 def is_open_bandit(place: str | Path) -> bool:
     """Whether a place holds a file of this kind."""
     try:
-        return set(NEEDED) <= set(read_texts(_file_of(place)).column_names)
-    except (MissingData, InvalidData):
+        return set(NEEDED) <= set(column_names(_file_of(place)))
+    except MissingData:
         return False
 
 

@@ -1,105 +1,37 @@
-"""Decisions, rewards and controls as Parquet: a row a record, lists for what has a value a slot.
+"""Decisions, rewards and controls in Parquet files, as the tables of `arrow_tables`.
 
-The file's metadata says what it is and of which version; the names of the context's columns stand
-in each row, as a word of a dictionary.
+The file's metadata says what it is and of which version.
 """
 
-import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from recloop.decisions.arrow_tables import (
+    CONTROLS,
+    DECISIONS,
+    NAMES,
+    REWARDS,
+    WORD,
+    decision_table,
+    decisions_of,
+    one_layout_each,
+    reward_table,
+    rewards_of,
+)
 from recloop.decisions.batches import concatenated
 from recloop.decisions.checking import check_decisions, check_rewards
 from recloop.decisions.records import Control
 from recloop.errors import DamagedFile, InvalidData, MissingData
-from recloop.types import Labels, LoggedDecisions, LoggedRewards, Ragged
+from recloop.types import LoggedDecisions, LoggedRewards
 from recloop.utils.files import atomic_write
 
 FORMAT = "recloop decisions"
 VERSION = 1
 ROWS_A_GROUP = 100_000
-
-WORD = pa.dictionary(pa.int32(), pa.string())
-DECISIONS = pa.schema(
-    [
-        ("seq", pa.int64()),
-        ("id", pa.string()),
-        ("timestamp", pa.float64()),
-        ("user", pa.int64()),
-        ("policy", WORD),
-        ("version", WORD),
-        ("catalogue_version", WORD),
-        ("propensity_kind", WORD),
-        ("activated", pa.bool_()),
-        ("items", pa.list_(pa.int32())),
-        ("propensities", pa.list_(pa.float64())),
-        ("scores", pa.list_(pa.float64())),
-        ("sources", pa.list_(pa.string())),
-        ("positions", pa.list_(pa.int32())),
-        ("context_names", WORD),
-        ("context", pa.list_(pa.float64())),
-        ("candidates", pa.list_(pa.int32())),
-        ("excluded", pa.list_(pa.int32())),
-        ("rewards", pa.list_(pa.float64())),
-        ("reward_kinds", pa.list_(pa.string())),
-    ]
-)
-REWARDS = pa.schema(
-    [
-        ("seq", pa.int64()),
-        ("decision_seq", pa.int64()),
-        ("decision", pa.string()),
-        ("item", pa.int32()),
-        ("event", WORD),
-        ("value", pa.float64()),
-        ("kind", WORD),
-        ("late", pa.bool_()),
-        ("timestamp", pa.float64()),
-        ("key", pa.string()),
-    ]
-)
-CONTROLS = pa.schema(
-    [
-        ("seq", pa.int64()),
-        ("id", pa.string()),
-        ("timestamp", pa.float64()),
-        ("kind", pa.string()),
-        ("file", pa.string()),
-        ("sha256", pa.string()),
-        ("details", pa.string()),
-    ]
-)
-NAMES = pa.schema([("kind", pa.string()), ("code", pa.int64()), ("id", pa.string())])
-OF_ROWS = {
-    "seq": "seqs",
-    "id": "ids",
-    "timestamp": "timestamps",
-    "user": "users",
-    "policy": "policies",
-    "version": "versions",
-    "catalogue_version": "catalogues",
-    "propensity_kind": "propensity_kinds",
-    "activated": "activated",
-}
-OF_SLOTS = ("items", "propensities", "scores", "sources", "positions", "rewards", "reward_kinds")
-OF_REWARDS = {
-    "seq": "seqs",
-    "decision_seq": "decision_seqs",
-    "decision": "decisions",
-    "item": "items",
-    "event": "events",
-    "value": "values",
-    "kind": "kinds",
-    "late": "late",
-    "timestamp": "timestamps",
-    "key": "keys",
-}
 UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError)
 
 
@@ -121,14 +53,26 @@ def read_decisions(path: str | Path) -> LoggedDecisions:
     return concatenated(decision_batches(file), str(file))
 
 
+def holds_decisions(path: str | Path) -> bool:
+    """Whether a file says of itself that it holds decisions, of any version."""
+    try:
+        about = pq.read_schema(path).metadata or {}
+    except UNREADABLE:
+        return False
+    return (about.get(b"recloop.format"), about.get(b"recloop.holds")) == (
+        FORMAT.encode(),
+        b"decisions",
+    )
+
+
 def write_decision_batches(path: str | Path, batches: Iterable[LoggedDecisions]) -> int:
     """Write batches one after the other; how many decisions there were."""
-    return _write(path, DECISIONS, "decisions", map(_decision_table, batches))
+    return _write(path, DECISIONS, "decisions", map(decision_table, batches))
 
 
 def write_reward_batches(path: str | Path, batches: Iterable[LoggedRewards]) -> int:
     """Write batches one after the other; how many rewards there were."""
-    return _write(path, REWARDS, "rewards", map(_reward_table, batches))
+    return _write(path, REWARDS, "rewards", map(reward_table, batches))
 
 
 def write_controls(path: str | Path, controls: Sequence[Control]) -> int:
@@ -141,9 +85,9 @@ def decision_batches(path: str | Path) -> Iterator[LoggedDecisions]:
     """A file's decisions, a row group at a time, cut where the context's columns change."""
     n_before = 0
     for table in _tables(path, DECISIONS, "decisions"):
-        for part in _one_layout_each(table):
+        for part in one_layout_each(table):
             try:
-                batch = _decisions_of(part)
+                batch = decisions_of(part)
             except (pa.ArrowInvalid, ValueError) as error:
                 raise InvalidData(
                     f"{path}: decisions from row {n_before + 1} on: {error}"
@@ -156,8 +100,7 @@ def reward_batches(path: str | Path) -> Iterator[LoggedRewards]:
     """A file's rewards, a row group at a time."""
     n_before = 0
     for table in _tables(path, REWARDS, "rewards"):
-        columns = {f: _column(table[name].combine_chunks()) for name, f in OF_REWARDS.items()}
-        yield check_rewards(LoggedRewards(**columns), place=_places(path, n_before))
+        yield check_rewards(rewards_of(table), place=_places(path, n_before))
         n_before += table.num_rows
 
 
@@ -183,9 +126,6 @@ def read_names(path: str | Path) -> dict[str, list[str]]:
         for kind, one in zip(kinds, ids, strict=True):
             found[kind].append(one)
     return found
-
-
-# Arrow and files
 
 
 def _write(path: str | Path, schema: pa.Schema, holds: str, tables: Iterable[pa.Table]) -> int:
@@ -243,115 +183,3 @@ def _places(path: str | Path, n_before: int, batch: LoggedDecisions | None = Non
         return f"{path}: row {n_before + row + 1}{within}"
 
     return place
-
-
-# Batches to tables
-
-
-def _decision_table(d: LoggedDecisions) -> pa.Table:
-    n = len(d)
-    columns: dict[str, Any] = {name: _array(getattr(d, f), n) for name, f in OF_ROWS.items()}
-    for name in OF_SLOTS:
-        columns[name] = _lists(d.offsets, getattr(d, name), n)
-    wide = len(d.context_names)
-    columns["context_names"] = _array(Labels.same(json.dumps(d.context_names), n), n)
-    cells = None if d.contexts is None else d.contexts.reshape(-1)
-    columns["context"] = _lists(np.arange(n + 1) * wide, cells, n)
-    for name in ("candidates", "excluded"):
-        lists: Ragged | None = getattr(d, name)
-        given = (d.offsets, None) if lists is None else lists
-        columns[name] = _lists(*given, n)
-    arrays = [columns[field.name].cast(field.type) for field in DECISIONS]
-    return pa.Table.from_arrays(arrays, schema=DECISIONS)
-
-
-def _reward_table(r: LoggedRewards) -> pa.Table:
-    columns = [_array(getattr(r, OF_REWARDS[field.name]), len(r)) for field in REWARDS]
-    arrays = [column.cast(field.type) for column, field in zip(columns, REWARDS, strict=True)]
-    return pa.Table.from_arrays(arrays, schema=REWARDS)
-
-
-def _array(values: Any, n: int) -> Any:
-    if values is None:
-        return pa.nulls(n)
-    if isinstance(values, Labels):
-        names = pa.array(values.names, pa.string())
-        return pa.DictionaryArray.from_arrays(pa.array(values.codes, pa.int32()), names)
-    return pa.array(values)
-
-
-def _lists(offsets: np.ndarray, values: Any, n: int) -> Any:
-    if values is None:
-        return pa.nulls(n)
-    cells = _array(values, len(values))
-    if isinstance(values, Labels):
-        cells = cells.dictionary_decode()
-    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), cells)
-
-
-# Tables to batches
-
-
-def _one_layout_each(table: pa.Table) -> Iterator[pa.Table]:
-    codes = table["context_names"].combine_chunks().indices.to_numpy(zero_copy_only=False)
-    ends = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), table.num_rows]
-    for begin, end in itertools.pairwise(ends):
-        if end > begin:
-            yield table.slice(begin, end - begin)
-
-
-def _decisions_of(table: pa.Table) -> LoggedDecisions:
-    columns = {name: table[name].combine_chunks() for name in table.column_names}
-    found: dict[str, Any] = {f: _column(columns[name]) for name, f in OF_ROWS.items()}
-    offsets = _offsets(columns["items"])
-    found["offsets"] = offsets
-    sizes = np.diff(offsets)
-    for name in OF_SLOTS:
-        found[name] = _cells(name, columns[name], sizes)
-    layout = columns["context_names"]
-    found["context_names"] = tuple(json.loads(layout[0].as_py()))
-    wide = len(found["context_names"])
-    cells = _cells("context", columns["context"], np.full(len(sizes), wide))
-    found["contexts"] = None if cells is None else cells.reshape(len(sizes), wide)
-    for name in ("candidates", "excluded"):
-        lists = columns[name]
-        values = None if lists.null_count == len(lists) else _column(lists.flatten())
-        found[name] = None if values is None else Ragged(_offsets(lists), values)
-    return LoggedDecisions(**found)
-
-
-def _offsets(lists: Any) -> np.ndarray:
-    sizes = lists.value_lengths().fill_null(0).to_numpy(zero_copy_only=False)
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-
-
-def _cells(name: str, lists: Any, sizes: np.ndarray) -> Any:
-    """The values of lists whose lengths must be `sizes`; None where no row has a list."""
-    if lists.null_count == len(lists):
-        return None
-    lengths = lists.value_lengths().fill_null(-1).to_numpy(zero_copy_only=False)
-    if not np.array_equal(lengths, sizes):
-        row = int(np.argmax(lengths != sizes))
-        raise ValueError(
-            f"unequal lengths: column '{name}' has {max(lengths[row], 0)} values in row {row + 1} "
-            f"from there, must be {sizes[row]}"
-        )
-    cells = lists.flatten()
-    return _column(cells.dictionary_encode() if pa.types.is_string(cells.type) else cells)
-
-
-def _column(values: Any) -> Any:
-    """An Arrow array as the array of a batch; None where all is null."""
-    if values.null_count and values.null_count == len(values):
-        return None
-    if values.null_count:
-        raise ValueError(f"{values.null_count} values are missing")
-    if pa.types.is_dictionary(values.type):
-        codes = values.indices.to_numpy(zero_copy_only=False).astype(np.int32)
-        return Labels(codes, tuple(values.dictionary.to_pylist()))
-    if pa.types.is_string(values.type):
-        return np.array(values.to_numpy(zero_copy_only=False), dtype=np.str_)
-    kind = np.bool_ if pa.types.is_boolean(values.type) else None
-    if kind is None:
-        kind = np.float64 if pa.types.is_floating(values.type) else np.int64
-    return values.to_numpy(zero_copy_only=False).astype(kind, copy=False)

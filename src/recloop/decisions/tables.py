@@ -16,6 +16,15 @@ BLOCK_BYTES = 1 << 24  # no line may be longer
 SHOWN = 20
 
 
+def column_names(path: Path) -> list[str]:
+    """The header of a CSV file, plain or gzipped; empty where the file is none."""
+    try:
+        with pa_csv.open_csv(path, pa_csv.ReadOptions(block_size=BLOCK_BYTES)) as head:
+            return head.schema.names
+    except (pa.ArrowInvalid, OSError, EOFError):
+        return []
+
+
 def read_texts(path: Path) -> pa.Table:
     """A CSV file with a header, plain or gzipped; every column is text, an empty field is ""."""
     if not path.is_file():

@@ -137,7 +137,7 @@ class RunFolder:
     def reopen_if_damaged(self) -> list[str]:
         """Files of a finished run that are missing or changed; the run is open again for them.
 
-        Damaged models are removed, so that the run trains just these anew.
+        Damaged models and rounds are removed, so that the run trains just these anew.
         """
         manifest = read_json(self.path / MANIFEST)
         damaged = [
@@ -148,7 +148,7 @@ class RunFolder:
         if damaged:
             (self.path / MANIFEST).unlink()
         for name in damaged:
-            if name.startswith("models/"):
+            if name.startswith(("models/", "rounds/")):
                 (self.path / name).unlink(missing_ok=True)
         return damaged
 
@@ -184,6 +184,10 @@ class RunFolder:
     def model_path(self, name: str, seed_number: int = 0) -> Path:
         """models/NAME.npz, or models/NAME.seed2.npz for a repetition."""
         return self.path / "models" / f"{label_of(name, seed_number)}.npz"
+
+    def rounds_path(self, name: str, seed_number: int = 0) -> Path:
+        """rounds/NAME.parquet: every round of a stream that counted for this model."""
+        return self.path / "rounds" / f"{label_of(name, seed_number)}.parquet"
 
     def save_interactions(self, name: str, log: Interactions) -> None:
         """Write NAME.parquet in codes; the ids stand in ids.json."""

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from recloop.data.ids import IdMap
-from recloop.decisions import open_log, read_open_bandit
-from recloop.decisions.open_bandit import is_open_bandit
+from recloop.decisions import read_log
 from recloop.errors import InvalidData, InvalidParameter
 from recloop.evaluation.ope import Floors, OffPolicyEvaluator, uniform_slots, uniform_target
 from recloop.experiment.folder import RunFolder
@@ -87,11 +86,12 @@ def judge_policy(
 ) -> JudgedLog:
     """Judge "uniform", or a model of a run folder as it explores, by a decision log.
 
-    log: a decision log (file or address), or a folder or file of Open Bandit.
+    log: a decision log of any kind (`recloop.decisions.sources`).
     """
     how = how or Judging()
     check_choice("recloop ope", "--per", how.per, PER)
-    decisions, users, items = _read(log)
+    read = read_log(log)
+    decisions, users, items = read.decisions, read.user_ids, read.item_ids
     catalogue, run = _Catalogue(items), None
     if models_dir is not None:
         run = RunFolder(Path(models_dir))
@@ -167,25 +167,6 @@ class _Catalogue:
 
     def __len__(self) -> int:
         return len(self.ids)
-
-
-def _read(log: str | Path) -> tuple[LoggedDecisions, list[str], list[str]]:
-    """Decisions with what they earned, and the ids of people and items."""
-    if "://" not in str(log) and Path(log).exists() and _is_bandit(Path(log)):
-        read = read_open_bandit(log)
-        return read.decisions, list(read.user_ids), list(read.item_ids)
-    with open_log(log, create=False) as opened:
-        decisions = opened.read()
-        users, items = opened.ids("user"), opened.ids("item")
-    return decisions, users or _numbers(decisions.users), items or _numbers(decisions.items)
-
-
-def _is_bandit(place: Path) -> bool:
-    return (place.is_dir() or place.name.endswith((".csv", ".csv.gz"))) and is_open_bandit(place)
-
-
-def _numbers(codes: IntArray) -> list[str]:
-    return [str(code) for code in range(int(codes.max(initial=-1)) + 1)]
 
 
 def _uniform(log: LoggedDecisions, n_items: int, whole: bool) -> FloatArray:

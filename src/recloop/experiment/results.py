@@ -74,11 +74,16 @@ def _worlds(rows: Sequence[Row]) -> list[str]:
     ceiling = measured.get("world-model")
     if ceiling is None:
         return []
-    learned = [row for row in rows if row["mode"] == "simulated" and row["name"] in measured]
+    learned = [
+        f"{row['name']} {measured[row['name']]:.3f}"
+        for row in rows
+        if row["mode"] == "simulated" and row["name"] in measured
+    ]
+    if not learned:
+        return []
     return [
-        f"In the fitted world, {row['name']}'s first choice is clicked with probability "
-        f"{measured[row['name']]:.3f}; the model that the world was fitted with gets "
+        "In the fitted world, first choices are clicked with probability "
+        f"{', '.join(learned)}; those of the model that it was fitted with: "
         f"{ceiling:.3f}. That is the ceiling: an agent that learns there from clicks alone cannot "
         "beat the model that makes the clicks, it can only find it again."
-        for row in learned
     ]

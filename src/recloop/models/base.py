@@ -1,53 +1,42 @@
 """What every recommender is: a dataclass of hyperparameters and learned arrays, and how it acts.
 
 A concrete model declares its hyperparameters as fields, its learned arrays with `learned(...)`, and
-writes `_start`, `scores` and `update_batch`. Choosing, exploring with exact propensities, saving
-and loading stand here once. Concrete models are final: nobody subclasses one.
+writes `_start`, `scores` and `update_batch`. Choosing and exploring with exact propensities stand
+in `choosing`, saving and loading in `keeping`, checks of what it is given in `incoming`, once.
+Concrete models are final: nobody subclasses one.
 """
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence, Sized
-from dataclasses import Field, dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, ClassVar, Self
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
-from recloop.errors import DamagedFile, InvalidParameter
+from recloop.errors import InvalidParameter
 from recloop.models import incoming
-from recloop.models.exploration.base import Exploration
-from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
+from recloop.models.choosing import Chooser, ItemSets
+from recloop.models.keeping import FORMAT_VERSION, Kept, learned
 from recloop.models.search import SearchSpace
 from recloop.types import (
     BoolArray,
-    Decision,
     FloatArray,
     IntArray,
     Interactions,
-    Slates,
     Transitions,
 )
 from recloop.utils.checks import (
-    as_array,
     check_codes,
     check_count,
 )
-from recloop.utils.files import load_arrays, save_arrays
 from recloop.utils.history import RecentItems, pushed
-from recloop.utils.seeding import generator_state, restored_generator, stream
-from recloop.utils.topk import top_k
+from recloop.utils.seeding import stream
 
-FORMAT_VERSION = 1
-ItemSets = Sequence[Sequence[int] | IntArray]
-
-
-def learned(*shape: str | int) -> Any:
-    """A learned array: not an argument; its shape in names of fields, numbers, or "?" for any."""
-    return field(init=False, repr=False, default=None, metadata={"shape": shape})
+__all__ = ["FORMAT_VERSION", "AbstractRecommender", "ItemSets", "learned"]
 
 
 @dataclass
-class AbstractRecommender(ABC):
+class AbstractRecommender(Chooser, Kept):
     """Scores every item for a user, chooses, learns, saves.
 
     n_users, n_items: sizes of the population and of the catalogue, in codes 0..n-1.
@@ -116,233 +105,12 @@ class AbstractRecommender(ABC):
         self._check()
         self._start()
 
-    def _check(self) -> None:  # noqa: B027 (a model without hyperparameters has none to check)
+    def _check(self) -> None:
         """Check hyperparameters; raise `InvalidParameter`."""
 
     @abstractmethod
     def _start(self) -> None:
         """Set learned arrays to their initial values."""
-
-    # How it values
-
-    @abstractmethod
-    def scores(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> FloatArray:
-        """(B, n_items) value of every item for `users` (B,), higher is better; teaches nothing.
-
-        context: (B, D) if the model uses one. history: (B, H), newest first, -1 padded; without it
-        the model's own short memory is used.
-        """
-
-    def _known(self, users: IntArray) -> IntArray:
-        """`users` (B,) after every code was found to be one of the population."""
-        return check_codes(type(self).__name__, "users", users, self.n_users)
-
-    def acting_scores(
-        self, users: IntArray, context: FloatArray | None, history: IntArray | None
-    ) -> FloatArray:
-        """(B, n_items) what an exploring choice ranks by: `scores`, or scores plus a bonus."""
-        return self.scores(users, context=context, history=history)
-
-    def exploration(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> Exploration:
-        """How an exploring choice for `users` (B,) is made: epsilon-greedy on `acting_scores`."""
-        scores = self._sound(self.acting_scores(users, context, history))
-        return EpsilonGreedy(scores, floor=self.exploration_rate)
-
-    @property
-    def exploration_rate(self) -> float:
-        """The probability that a slot is drawn at random when exploring."""
-        return float(getattr(self, "epsilon", 0.0))
-
-    # How it chooses
-
-    def recommend(
-        self,
-        user_id: int,
-        k: int = 10,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-        exclude: Sequence[int] = (),
-        explore: bool = True,
-    ) -> list[int]:
-        """At most k distinct items for one user, best first, fewer only when fewer are eligible.
-
-        context (D,), history (H,): of this user. explore=False gives the best items by `scores`,
-        ties to the lower item code.
-        """
-        owner = type(self).__name__
-        row = self.recommend_batch(
-            np.array([user_id]) if isinstance(user_id, (int, np.integer)) else user_id,
-            k,
-            context=None if context is None else as_array(owner, "context", context)[None],
-            history=None if history is None else as_array(owner, "history", history)[None],
-            exclude=[exclude],
-            explore=explore,
-        )[0]
-        return [int(item) for item in row if item >= 0]
-
-    def recommend_batch(
-        self,
-        users: IntArray,
-        k: int = 10,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-        exclude: ItemSets | None = None,
-        explore: bool = True,
-    ) -> IntArray:
-        """(B, k) items for `users` (B,), -1 where fewer than k are eligible.
-
-        exclude: for each row the items that must not appear.
-        """
-        users = check_codes(type(self).__name__, "users", users, self.n_users)
-        k = check_count(type(self).__name__, "k", k)
-        if explore:
-            return self.choose_batch(
-                users, k, context=context, history=history, exclude=exclude
-            ).items
-        eligible = self._eligible(len(users), None, exclude)
-        scores = self._sound(self.scores(users, context=context, history=history))
-        return top_k(scores, k, eligible)
-
-    def choose_batch(
-        self,
-        users: IntArray,
-        k: int = 1,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-        exclude: ItemSets | None = None,
-    ) -> Slates:
-        """Exploring choices for `users` (B,) with the propensity of every slot."""
-        users = check_codes(type(self).__name__, "users", users, self.n_users)
-        k = check_count(type(self).__name__, "k", k)
-        how = self.exploration(users, context=context, history=history)
-        return how.slates(self._eligible(len(users), None, exclude), k, self._rng)
-
-    def decide(
-        self,
-        user_id: int,
-        k: int = 10,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-        candidates: Sequence[int] | None = None,
-        exclude: Sequence[int] = (),
-        rng: np.random.Generator | None = None,
-    ) -> Decision:
-        """An exploring choice with the probability of each slot given the slots above it."""
-        owner = type(self).__name__
-        users = check_codes(owner, "user_id", [user_id], self.n_users)
-        k = check_count(owner, "k", k)
-        eligible = self._eligible(1, None if candidates is None else [candidates], [exclude])
-        how = self.exploration(
-            users,
-            context=None if context is None else as_array(owner, "context", context)[None],
-            history=None if history is None else as_array(owner, "history", history)[None],
-        )
-        drawn = how.slates(eligible, k, self._rng if rng is None else rng)
-        shown = drawn.items[0] >= 0
-        items = drawn.items[0][shown]
-        return Decision(
-            user=int(user_id),
-            items=items,
-            scores=how.values[0][items],
-            propensities=drawn.propensities[0][shown],
-            propensity_kind="conditional",
-            sources=["explore" if it else "greedy" for it in drawn.explored[0][shown]],
-        )
-
-    def probabilities(
-        self,
-        users: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-    ) -> FloatArray:
-        """(B, n_items) exact probability that an exploring choice puts each item first."""
-        users = check_codes(type(self).__name__, "users", users, self.n_users)
-        how = self.exploration(users, context=context, history=history)
-        return how.probabilities(self._eligible(len(users), None, None))
-
-    def slate_propensities(
-        self,
-        users: IntArray,
-        slates: IntArray,
-        *,
-        context: FloatArray | None = None,
-        history: IntArray | None = None,
-        candidates: ItemSets | None = None,
-        exclude: ItemSets | None = None,
-    ) -> FloatArray:
-        """(B, k) probability of each slot of any given slates, given the slots above it.
-
-        candidates, exclude: for each row the items that could appear, and that must not.
-        """
-        owner = type(self).__name__
-        users = check_codes(owner, "users", users, self.n_users)
-        slates = check_codes(owner, "slates", slates, self.n_items, least=-1)
-        if slates.ndim != 2 or len(slates) != len(users):
-            raise InvalidParameter(
-                f"{owner}: slates must have one row for each of {len(users)} users, shape (B, k), "
-                f"got {slates.shape}."
-            )
-        how = self.exploration(users, context=context, history=history)
-        return how.propensities(self._eligible(len(users), candidates, exclude), slates)
-
-    def _sound(self, scores: FloatArray) -> FloatArray:
-        """`scores` if none is NaN: nothing can be ranked by what a diverged model says."""
-        if scores.size and np.isnan(scores.max()):
-            raise InvalidParameter(
-                f"{type(self).__name__}: scores hold NaN, so that nothing can be ranked. The model "
-                "has diverged: train it anew with a smaller learning_rate or smaller rewards."
-            )
-        return scores
-
-    def _eligible(
-        self, n_rows: int, candidates: ItemSets | None, exclude: ItemSets | None
-    ) -> BoolArray:
-        eligible = np.full((n_rows, self.n_items), candidates is None, dtype=np.bool_)
-        if candidates is not None:
-            eligible[self._pairs("candidates", candidates, n_rows)] = True
-        if self._withdrawn is not None:
-            eligible[:, self._withdrawn] = False
-        if exclude is not None:
-            eligible[self._pairs("exclude", exclude, n_rows)] = False
-        return eligible
-
-    def _pairs(self, name: str, item_sets: ItemSets, n_rows: int) -> tuple[IntArray, IntArray]:
-        n_sets = len(item_sets) if isinstance(item_sets, Sized) else repr(item_sets)
-        if n_sets != n_rows:
-            raise InvalidParameter(
-                f"{type(self).__name__}: {name} must hold one set of items for each of {n_rows} "
-                f"users, got {n_sets}."
-            )
-        for items in item_sets:
-            if not isinstance(items, Sized):
-                raise InvalidParameter(
-                    f"{type(self).__name__}: {name} must be a set of items, got {items!r}."
-                )
-        rows = np.repeat(np.arange(len(item_sets)), [len(items) for items in item_sets])
-        joined = [
-            items if isinstance(items, np.ndarray) else np.array(list(items))  # a set as well
-            for items in item_sets
-            if len(items)
-        ]
-        items = np.concatenate(joined) if joined else np.empty(0, dtype=np.int64)
-        return rows, check_codes(type(self).__name__, name, items, self.n_items)
 
     # How the catalogue changes
 
@@ -474,108 +242,3 @@ class AbstractRecommender(ABC):
     def _checked(self, transitions: Transitions) -> Transitions:
         """`transitions` as arrays, every code and number in range, row for row."""
         return incoming.checked_steps(type(self).__name__, transitions, self.n_users, self.n_items)
-
-    # How it is kept
-
-    def params(self) -> dict[str, Any]:
-        """The hyperparameters as they were passed, by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.init}
-
-    @classmethod
-    def _learned_fields(cls) -> list[Field]:
-        return [f for f in fields(cls) if "shape" in f.metadata]
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Every learned array by name; what is not learned yet is absent."""
-        values = {f.name: getattr(self, f.name) for f in self._learned_fields()}
-        kept = {name: value for name, value in values.items() if value is not None}
-        if self._recent is not None:
-            kept["_recent_items"] = self._recent.items
-        if self._withdrawn is not None:
-            kept["_withdrawn"] = self._withdrawn
-        return kept
-
-    def save(self, path: str | Path, **extra: Any) -> None:
-        """Write the model to one checked file; `extra` (JSON values) joins the header."""
-        header = {
-            **extra,
-            "type": self.type_name,
-            "version": FORMAT_VERSION,
-            "params": self.params(),
-            "explore_stream": generator_state(self._rng),
-            "counters": self.counters(),
-        }
-        save_arrays(path, self.arrays(), header)
-
-    def counters(self) -> dict[str, Any]:
-        """Learned values that are not arrays, as JSON values; `_set_counters` takes them back."""
-        return {}
-
-    def _set_counters(self, counters: dict[str, Any]) -> None:
-        if counters:
-            raise DamagedFile(f"{type(self).__name__}: the file has counters it does not know.")
-
-    @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """The model that was saved, after checking bytes, type, version and every shape."""
-        header, arrays = load_arrays(path)
-        if header.get("type") != cls.type_name:
-            raise DamagedFile(
-                f"{path}: holds a model of type '{header.get('type')}', not '{cls.type_name}'. "
-                "Load it with that class."
-            )
-        if header.get("version") != FORMAT_VERSION:
-            raise DamagedFile(
-                f"{path}: written in format {header.get('version')}; this version of recloop reads "
-                f"format {FORMAT_VERSION}. Train again."
-            )
-        try:
-            model = cls(**header["params"])
-        except TypeError as error:
-            raise DamagedFile(
-                f"{path}: its parameters do not fit {cls.__name__} ({error})."
-            ) from None
-        model._take(path, arrays)
-        model._rng = restored_generator(header["explore_stream"])
-        model._set_counters(header["counters"])
-        return model
-
-    def _take(self, path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-        recent = arrays.pop("_recent_items", None)
-        if recent is not None:
-            self._recent = RecentItems(self.n_users, self.history_length)
-            self._same_shape(path, "_recent_items", recent, self._recent.items.shape)
-            self._recent.items = recent
-        withdrawn = arrays.pop("_withdrawn", None)
-        if withdrawn is not None:
-            self._same_shape(path, "_withdrawn", withdrawn, (self.n_items,))
-            self._withdrawn = withdrawn.astype(np.bool_)
-        expected = {f.name: f.metadata["shape"] for f in self._learned_fields()}
-        for name in expected.keys() | arrays.keys():
-            if name not in expected:
-                raise DamagedFile(
-                    f"{path}: has an array '{name}' that {type(self).__name__} lacks."
-                )
-            if name not in arrays and getattr(self, name) is not None:
-                raise DamagedFile(f"{path}: lacks the array '{name}' of {type(self).__name__}.")
-            if name in arrays:
-                shape = tuple(self._size(dimension) for dimension in expected[name])
-                self._same_shape(path, name, arrays[name], shape)
-                setattr(self, name, arrays[name])
-
-    def _size(self, dimension: str | int) -> int | None:
-        if dimension == "?":
-            return None
-        return dimension if isinstance(dimension, int) else getattr(self, dimension)
-
-    def _same_shape(
-        self, path: str | Path, name: str, array: np.ndarray, shape: tuple[int | None, ...]
-    ) -> None:
-        fits = array.ndim == len(shape) and all(
-            wanted is None or wanted == got for wanted, got in zip(shape, array.shape, strict=True)
-        )
-        if not fits:
-            raise DamagedFile(
-                f"{path}: array '{name}' has shape {array.shape}, "
-                f"{type(self).__name__} needs {shape}."
-            )

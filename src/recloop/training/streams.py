@@ -32,13 +32,15 @@ class StreamResult:
 
     rewards (T,): of the rows that counted. regrets (T,): what the best choice would have earned
     more on average, NaN where nobody knows. items (T,): what was shown. propensities (T,): how
-    likely it was. n_offered: rows that the stream had.
+    likely it was. places (T,): which rows of the stream they are, rising. n_offered: rows that the
+    stream had.
     """
 
     rewards: FloatArray
     regrets: FloatArray
     items: IntArray
     propensities: FloatArray
+    places: IntArray
     n_offered: int
 
     @property
@@ -67,7 +69,11 @@ class AbstractStream(ABC):
 
 @dataclass
 class WorldStream(AbstractStream):
-    """`n_steps` visitors of a world, each from a new session of the same length as the world's."""
+    """`n_steps` visitors of a world, session after session.
+
+    The n-th session of a seed is of the same person with the same chance, whatever was chosen
+    before it.
+    """
 
     world: AbstractWorld
     n_steps: int = 10_000
@@ -86,10 +92,11 @@ class WorldStream(AbstractStream):
         world, rng = self.world, stream(seed, "world stream")
         everyone = rng.integers(world.n_users, size=self.n_steps)
         found = _Collected(self.n_steps)
-        over = True
+        over, n_sessions = True, 0
         for step in range(self.n_steps):
             if over:
-                world.reset(everyone[step : step + 1], rng)
+                world.reset(everyone[n_sessions : n_sessions + 1], rng)
+                n_sessions += 1
             expected = world.expected_rewards(world.state, world.users)[0]
             hidden = np.flatnonzero(~_available(world))
             context = world.observations if takes_context(model, self.context_dim) else None
@@ -97,9 +104,8 @@ class WorldStream(AbstractStream):
             drawn = model.choose_batch(users, 1, context=context, exclude=[hidden])
             item = drawn.items[:, 0]
             reward, left, truncated = world.step(item)
-            found.add(
-                reward[0], expected.max() - expected[item[0]], item[0], drawn.propensities[0, 0]
-            )
+            lost = expected.max() - expected[item[0]]
+            found.add(step, reward[0], lost, item[0], drawn.propensities[0, 0])
             model.update_batch(_one(users, item, reward, context, drawn.propensities[:, 0]))
             over = bool(left[0] or truncated[0])
         return found.result(self.n_steps)
@@ -135,12 +141,12 @@ class ClassificationStream(AbstractStream):
         order = order[: self.n_rows]
         found, nobody = _Collected(len(order)), np.zeros(1, dtype=np.int64)
         takes = takes_context(model, self.context_dim)
-        for row in order:
+        for place, row in enumerate(order):
             context = self.contexts[row : row + 1] if takes else None
             drawn = model.choose_batch(nobody, 1, context=context)
             item = drawn.items[:, 0]
             reward = (item == self.labels[row]).astype(np.float64)
-            found.add(reward[0], 1.0 - reward[0], item[0], drawn.propensities[0, 0])
+            found.add(place, reward[0], 1.0 - reward[0], item[0], drawn.propensities[0, 0])
             model.update_batch(_one(nobody, item, reward, context, drawn.propensities[:, 0]))
         return found.result(len(order))
 
@@ -192,7 +198,7 @@ class ReplayStream(AbstractStream):
             if drawn.items[0, 0] != item[0] or keep[row] >= kept_share[row]:
                 continue
             reward = log.rewards[row : row + 1]
-            found.add(reward[0], np.nan, item[0], drawn.propensities[0, 0])
+            found.add(row, reward[0], np.nan, item[0], drawn.propensities[0, 0])
             model.update_batch(_one(users, item, reward, context, log.propensities[row : row + 1]))
         return found.result(len(log))
 
@@ -241,17 +247,21 @@ class _Collected:
 
     def __init__(self, most: int) -> None:
         self._numbers = np.empty((most, 3))
-        self._items = np.empty(most, dtype=np.int64)
+        self._codes = np.empty((most, 2), dtype=np.int64)
         self._n = 0
 
-    def add(self, reward: float, regret: float, item: int, propensity: float) -> None:
+    def add(self, place: int, reward: float, regret: float, item: int, propensity: float) -> None:
         self._numbers[self._n] = reward, regret, propensity
-        self._items[self._n] = item
+        self._codes[self._n] = item, place
         self._n += 1
 
     def result(self, n_offered: int) -> StreamResult:
-        numbers, n = self._numbers[: self._n], self._n
+        numbers, codes = self._numbers[: self._n], self._codes[: self._n]
         return StreamResult(
-            numbers[:, 0].copy(), numbers[:, 1].copy(), self._items[:n].copy(),
-            numbers[:, 2].copy(), n_offered,
-        )  # fmt: skip
+            rewards=numbers[:, 0].copy(),
+            regrets=numbers[:, 1].copy(),
+            items=codes[:, 0].copy(),
+            propensities=numbers[:, 2].copy(),
+            places=codes[:, 1].copy(),
+            n_offered=n_offered,
+        )

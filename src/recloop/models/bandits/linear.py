@@ -16,11 +16,11 @@ Forgetting: Russac, Vernade and Cappe (2019); sliding window: Cheung, Simchi-Lev
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 
-from recloop.errors import DamagedFile, InvalidParameter
+from recloop.errors import InvalidParameter
 from recloop.models.bandits import arms as arm_equations
 from recloop.models.bandits.arms import Arms
 from recloop.models.bandits.base import AbstractContextBandit, row_weights
@@ -67,6 +67,8 @@ class AbstractLinearBandit(AbstractContextBandit):
     kept_contexts: FloatArray = learned("window", "context_dim")
     kept_rewards: FloatArray = learned("window")
     kept_weights: FloatArray = learned("window")
+
+    counted = ("n_rows",)
 
     @property
     def n_packed(self) -> int:
@@ -266,18 +268,6 @@ class AbstractLinearBandit(AbstractContextBandit):
         )
         if self.window:
             self.kept_items[np.isin(self.kept_items, codes)] = -1
-
-    # How it is kept
-
-    def counters(self) -> dict[str, Any]:
-        """How many rows were learned."""
-        return {"n_rows": self.n_rows}
-
-    def _set_counters(self, counters: dict[str, Any]) -> None:
-        try:
-            self.n_rows = int(counters["n_rows"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DamagedFile(f"{type(self).__name__}: bad counters ({error}).") from None
 
 
 @dataclass

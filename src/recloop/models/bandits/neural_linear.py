@@ -13,11 +13,9 @@ Riquelme, Tucker and Snoek (2018), "Deep Bayesian bandits showdown"; Snoek et al
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from recloop.errors import DamagedFile
 from recloop.models import packed
 from recloop.models.bandits import arms as arm_equations
 from recloop.models.bandits.arms import Arms
@@ -64,6 +62,7 @@ class NeuralLinearRecommender(AbstractContextBandit):
     kept_weights: FloatArray = learned("?")
 
     type_name = "neural_linear"
+    counted = ("n_rows", "n_trained")
     search_space = SearchSpace(
         learning_rate=Real(1e-4, 0.1, log=True),
         regularization=Real(0.01, 100.0, log=True),
@@ -237,16 +236,6 @@ class NeuralLinearRecommender(AbstractContextBandit):
         for name in ("kept_rewards", "kept_weights"):
             self._same_shape(path, name, getattr(self, name), (n_kept,))
         self._same_shape(path, "kept_contexts", self.kept_contexts, (n_kept, self.context_dim))
-
-    def counters(self) -> dict[str, Any]:
-        """How many rows were learned, and how many steps the network has made."""
-        return {"n_rows": self.n_rows, "n_trained": self.n_trained}
-
-    def _set_counters(self, counters: dict[str, Any]) -> None:
-        try:
-            self.n_rows, self.n_trained = int(counters["n_rows"]), int(counters["n_trained"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise DamagedFile(f"{type(self).__name__}: bad counters ({error}).") from None
 
 
 def _with_one(hidden: FloatArray) -> FloatArray:
