@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from recloop.evaluation.compare import holm
 from recloop.evaluation.online import Estimate, Replays, of_units
+from recloop.evaluation.significance import holm
 from recloop.types import FloatArray, IntArray
 
 Row = dict[str, Any]
