@@ -17,6 +17,7 @@ CASES = {
     "epsilon_greedy": {},
     "exp3": {"epsilon": 0.2},
     "gaussian_thompson": {},
+    "hybrid_lin_thompson": {"context_dim": WIDTH},
     "hybrid_lin_ucb": {"context_dim": WIDTH},
     "kl_ucb": {},
     "lin_epsilon_greedy": {"context_dim": WIDTH},
