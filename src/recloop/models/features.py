@@ -18,14 +18,15 @@ import numpy as np
 
 from recloop.errors import InvalidParameter
 from recloop.models.cooccurrence import mixed_rows, mixed_rows_without
-from recloop.models.ridge import all_products
+from recloop.models.packed import all_products
 from recloop.types import FloatArray, IntArray, Interactions
-from recloop.utils.checks import check_finite
+from recloop.utils.checks import check_finite, check_within
 from recloop.utils.sparse import SparseMatrix
 
 N_PLANES = 2
 """Features of person and item at once: after the last item (a decay of 0), after the last few."""
 
+_LARGEST = 1e100  # so that squares are finite
 _HALF_LIFE = 0.1  # of the log's time span: what "recent" popularity means
 
 
@@ -161,6 +162,7 @@ def _with_intercept(
 def checked_features(name: str, features: FloatArray, n_rows: int) -> FloatArray:
     """`features` as float64 of one row for each code; anything else is refused."""
     table = check_finite("PairFeatures", name, features)
+    check_within("PairFeatures", name, table, -_LARGEST, _LARGEST)
     if table.ndim != 2 or len(table) != n_rows:
         raise InvalidParameter(
             f"PairFeatures: {name} must have one row of numbers for each of {n_rows} codes, got "

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recloop.errors import InvalidParameter
-from recloop.types import IntArray, Interactions, Transitions
+from recloop.types import FloatArray, IntArray, Interactions, Transitions
 from recloop.utils.checks import (
     as_array,
     as_numbers,
@@ -18,6 +18,19 @@ from recloop.utils.checks import (
     check_real,
     check_within,
 )
+
+LARGEST = {
+    "contexts": 1e6,
+    "next_contexts": 1e6,
+    "rewards": 1e12,
+    "weights": 1e6,
+}
+"""The size up to which numbers are learned from.
+
+A context x gives a regression the evidence x x^T beside a prior of about 1. At 1e6 a row leaves
+the prior its last four of float64's sixteen digits; beyond, what is known of every other direction
+would drown in rounding, and at 1e154 the square is infinite. Rewards enter sums only.
+"""
 
 _WIDE = {"histories", "next_histories", "contexts", "next_contexts"}
 """The columns of a step that have a width of their own."""
@@ -46,13 +59,16 @@ def checked_steps(owner: str, steps: Transitions, n_users: int, n_items: int) ->
     for name in ("next_items", "histories", "next_histories"):
         if name in found:
             found[name] = check_codes(owner, name, found[name], n_items, least=-1)
-    for name in ("rewards", "discounts", "propensities", "weights"):
+    for name in ("discounts", "propensities"):
         if name in found:
             found[name] = check_finite(owner, name, found[name])
+    for name, largest in LARGEST.items():
+        if name in found:
+            found[name] = within_size(owner, name, found[name], largest)
     for name, low, high in (
         ("discounts", 0.0, 1.0),
         ("propensities", np.nextafter(0.0, 1.0), 1.0),
-        ("weights", 0.0, np.inf),
+        ("weights", 0.0, LARGEST["weights"]),
     ):
         if name in found:
             check_within(owner, name, found[name], low, high)
@@ -89,6 +105,35 @@ def answer(
         next_contexts=None
         if next_context is None
         else as_numbers(owner, "next_context", next_context)[None],
+    )
+
+
+def checked_contexts(
+    owner: str, name: str, contexts: ArrayLike, n_rows: int, width: int
+) -> FloatArray:
+    """(n_rows, width) of `contexts`, numbers of a size that can be learned from."""
+    checked = within_size(owner, name, contexts, LARGEST["contexts"])
+    if checked.shape != (n_rows, width):
+        raise InvalidParameter(
+            f"{owner}: {name} must have shape ({n_rows}, {width}), one row of context_dim numbers "
+            f"for each user, got {checked.shape}."
+        )
+    return checked
+
+
+def within_size(owner: str, name: str, values: ArrayLike, largest: float) -> FloatArray:
+    """`values` as float64, all finite and of at most that size; the message names the first."""
+    array = as_numbers(owner, name, values)
+    sizes = np.abs(array)
+    if sizes.max(initial=0.0) <= largest:  # false for NaN
+        return array
+    place = np.unravel_index(np.flatnonzero(~(sizes <= largest))[0], array.shape)
+    bad, where = array[place], ", column ".join(str(at) for at in place)
+    if not np.isfinite(bad):
+        raise InvalidParameter(f"{owner}: {name} must be finite numbers, got {bad} at row {where}.")
+    raise InvalidParameter(
+        f"{owner}: {name} must be between {-largest:g} and {largest:g}, got {bad:g} at row "
+        f"{where}. Bring them to a smaller unit, contexts to deviations from a mean."
     )
 
 

@@ -304,6 +304,10 @@ def test_features_that_do_not_fit_leave_the_catalogue(rng):
     for bad in (np.ones((1, 5)), np.ones((2, 2)), np.ones(2), np.full((1, 2), np.nan)):
         with pytest.raises(InvalidParameter, match="features"):
             model.add_items(1, features=bad)
+    with pytest.raises(InvalidParameter, match="deviations from their mean must be between -1e"):
+        model.add_items(2, features=np.array([[0.0, 0.0], [1e9, 0.0]]))
+    with pytest.raises(InvalidParameter, match=r"item_features must be between -1e\+100"):
+        model.fit_features(item_features=np.full((4, 2), 1e200))
     with pytest.raises(InvalidParameter, match="item_features must have one row of numbers"):
         model.fit_features(item_features=np.ones((3, 2)))
     log = Interactions(*(np.zeros(1, int),) * 2, *(np.ones(1),) * 2, n_users=1, n_items=3)

@@ -95,6 +95,25 @@ def learn(
         refresh(arms, packed.due(arms.n_updates))
 
 
+def learn_sums(
+    arms: Arms,
+    which: IntArray,
+    added: FloatArray,
+    earned: FloatArray,
+    kept: FloatArray,
+    regularization: float,
+) -> None:
+    """Add rows that were summed before, the prior's mean being 0; A^-1 and theta are made afresh.
+
+    which (m,) arms, added (m, P) or (P,) for all alike: sum w x x^T; earned (m, d): sum w r x;
+    kept (m,): what is left of older evidence, the rest is the prior again.
+    """
+    share, prior = kept[:, None], packed.identities(1, arms.weights.shape[1], regularization)
+    arms.evidence[which] = share * arms.evidence[which] + (1.0 - share) * prior + added
+    arms.reward_sums[which] = share * arms.reward_sums[which] + earned
+    refresh(arms, which)
+
+
 def correct(arms: Arms, items: IntArray, contexts: FloatArray, missing: FloatArray) -> None:
     """Mend rewards learned before: b += missing x for arm (B,), x (B, d), missing (B,) reward."""
     _correct(

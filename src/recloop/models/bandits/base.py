@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recloop.errors import InvalidParameter
+from recloop.models import incoming
 from recloop.models.bandits.clicks import CLICK_MODELS, slate_rows
 from recloop.models.base import AbstractRecommender, learned
 from recloop.models.exploration.base import Exploration
@@ -215,13 +216,7 @@ class AbstractContextBandit(AbstractBandit):
         if context is None:
             return self.user_codes[users]
         owner = type(self).__name__
-        checked = check_finite(owner, "context", context)
-        if checked.shape != (len(users), self.context_dim):
-            raise InvalidParameter(
-                f"{owner}: context must have shape ({len(users)}, {self.context_dim}), one row of "
-                f"context_dim numbers for each user, got {checked.shape}."
-            )
-        return checked
+        return incoming.checked_contexts(owner, "context", context, len(users), self.context_dim)
 
 
 def drawn_codes(seed: int, n_users: int, width: int) -> FloatArray:

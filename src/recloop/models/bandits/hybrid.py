@@ -22,6 +22,7 @@ import numpy as np
 
 from recloop.errors import DamagedFile, InvalidParameter
 from recloop.models import features as pair_features
+from recloop.models import incoming
 from recloop.models.bandits import shared as equations
 from recloop.models.bandits.base import AbstractContextBandit, row_weights
 from recloop.models.bandits.shared import Hybrid
@@ -182,6 +183,8 @@ class AbstractHybridBandit(AbstractContextBandit):
                 )
         popularity = np.zeros((count, self.popularity_scale.shape[1]))
         table = self._rows_of(popularity, given)
+        largest = incoming.LARGEST["contexts"]
+        incoming.within_size(owner, "features in deviations from their mean", table, largest)
         codes = super().add_items(count)
         self.item_table[codes] = table
         return codes
