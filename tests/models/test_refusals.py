@@ -1,5 +1,7 @@
 """What every model refuses before a kernel reads past an array or a file cannot be written."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from recloop.models import (
     ContextualBanditRecommender,
     DQNRecommender,
     EASERecommender,
+    LinUCBRecommender,
     MarkovRecommender,
     QLearningRecommender,
     SARSARecommender,
@@ -227,7 +230,7 @@ def _require_kept(model, before):
         np.testing.assert_array_equal(after[name], value, err_msg=name)
 
 
-def _many(model, n_rows, feedback="shown", **changes):
+def _many(model, n_rows, feedback: Any = "shown", **changes):
     rng = stream(0, "many")
     columns = {
         "users": rng.integers(3, size=n_rows),
@@ -293,7 +296,7 @@ def test_the_last_row_of_a_long_batch_is_looked_at_before_the_first_is_learned(
     [
         ("rewards", 1e200, r"rewards must be between -1e\+12 and 1e\+12, got 1e\+200 at row 29"),
         ("rewards", -1e13, r"rewards must be between -1e\+12 and 1e\+12, got -1e\+13 at row 29"),
-        ("weights", 1e200, r"weights must be between -1e\+06 and 1e\+06, got 1e\+200 at row 29"),
+        ("weights", 1e200, r"weights must be between 0 and 1e\+06, got 1e\+200 at row 29"),
     ],
 )
 def test_a_reward_or_a_weight_too_large_teaches_nothing(name, column, number, words):
@@ -321,3 +324,23 @@ def test_the_largest_row_that_is_learned_leaves_the_other_directions_as_they_wer
         assert left == pytest.approx(right, rel=0.01)
     assert model.scores(np.array([0]), context=along)[0, 0] == pytest.approx(1e6, rel=0.01)
     assert model.probabilities(np.array([0]), context=along).sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "changed"),
+    [
+        (r"context must be between .* got 1e\+200 at row 1, column 9", {"context": 1e200}),
+        (r"rewards must be between .* got -1e\+13 at row 1, column 1", {"rewards": -1e13}),
+        ("rewards must be finite numbers, got inf at row 1, column 1", {"rewards": np.inf}),
+    ],
+)
+def test_a_slate_is_refused_by_its_own_row(words, changed):
+    model = LinUCBRecommender(3, 4)
+    before = _kept(model)
+    whole = {"context": np.ones((2, 10)), "rewards": np.array([[1.0, np.nan], [0.0, 1.0]])}
+    for name, number in changed.items():
+        whole[name][-1, -1] = number
+    slates = np.array([[0, 1], [2, 3]])
+    with pytest.raises(InvalidParameter, match=f"LinUCBRecommender: {words}"):
+        model.update_slates(np.array([0, 1]), slates, whole["rewards"], context=whole["context"])
+    _require_kept(model, before)

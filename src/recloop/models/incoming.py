@@ -19,13 +19,13 @@ from recloop.utils.checks import (
     check_within,
 )
 
-LARGEST = {
-    "contexts": 1e6,
-    "next_contexts": 1e6,
-    "rewards": 1e12,
-    "weights": 1e6,
+BOUNDS = {
+    "contexts": (-1e6, 1e6),
+    "next_contexts": (-1e6, 1e6),
+    "rewards": (-1e12, 1e12),
+    "weights": (0.0, 1e6),
 }
-"""The size up to which numbers are learned from.
+"""What numbers are learned from.
 
 A context x gives a regression the evidence x x^T beside a prior of about 1. At 1e6 a row leaves
 the prior its last four of float64's sixteen digits; beyond, what is known of every other direction
@@ -62,13 +62,12 @@ def checked_steps(owner: str, steps: Transitions, n_users: int, n_items: int) ->
     for name in ("discounts", "propensities"):
         if name in found:
             found[name] = check_finite(owner, name, found[name])
-    for name, largest in LARGEST.items():
+    for name, bounds in BOUNDS.items():
         if name in found:
-            found[name] = within_size(owner, name, found[name], largest)
+            found[name] = within_bounds(owner, name, found[name], *bounds)
     for name, low, high in (
         ("discounts", 0.0, 1.0),
         ("propensities", np.nextafter(0.0, 1.0), 1.0),
-        ("weights", 0.0, LARGEST["weights"]),
     ):
         if name in found:
             check_within(owner, name, found[name], low, high)
@@ -112,7 +111,7 @@ def checked_contexts(
     owner: str, name: str, contexts: ArrayLike, n_rows: int, width: int
 ) -> FloatArray:
     """(n_rows, width) of `contexts`, numbers of a size that can be learned from."""
-    checked = within_size(owner, name, contexts, LARGEST["contexts"])
+    checked = within_bounds(owner, name, contexts, *BOUNDS["contexts"])
     if checked.shape != (n_rows, width):
         raise InvalidParameter(
             f"{owner}: {name} must have shape ({n_rows}, {width}), one row of context_dim numbers "
@@ -121,19 +120,18 @@ def checked_contexts(
     return checked
 
 
-def within_size(owner: str, name: str, values: ArrayLike, largest: float) -> FloatArray:
-    """`values` as float64, all finite and of at most that size; the message names the first."""
+def within_bounds(owner: str, name: str, values: ArrayLike, low: float, high: float) -> FloatArray:
+    """`values` as float64, all finite and within [low, high]; the message names the first."""
     array = as_numbers(owner, name, values)
-    sizes = np.abs(array)
-    if sizes.max(initial=0.0) <= largest:  # false for NaN
+    if low <= array.min(initial=high) and array.max(initial=low) <= high:  # false for NaN
         return array
-    place = np.unravel_index(np.flatnonzero(~(sizes <= largest))[0], array.shape)
+    place = np.unravel_index(np.flatnonzero(~((array >= low) & (array <= high)))[0], array.shape)
     bad, where = array[place], ", column ".join(str(at) for at in place)
     if not np.isfinite(bad):
         raise InvalidParameter(f"{owner}: {name} must be finite numbers, got {bad} at row {where}.")
     raise InvalidParameter(
-        f"{owner}: {name} must be between {-largest:g} and {largest:g}, got {bad:g} at row "
-        f"{where}. Bring them to a smaller unit, contexts to deviations from a mean."
+        f"{owner}: {name} must be between {low:g} and {high:g}, got {bad:g} at row {where}. Count "
+        "in a larger unit, or scale what varies to deviations from its mean."
     )
 
 

@@ -20,7 +20,6 @@ from recloop.utils.checks import (
     check_choice,
     check_codes,
     check_count,
-    check_finite,
     check_within,
 )
 from recloop.utils.seeding import stream
@@ -121,13 +120,17 @@ class AbstractBandit(AbstractRecommender):
         users = check_codes(owner, "users", users, self.n_users)
         slates = check_codes(owner, "slates", slates, self.n_items, least=-1)
         rewards = as_numbers(owner, "rewards", rewards)
-        check_finite(owner, "rewards", rewards[~np.isnan(rewards)])
+        known = np.where(np.isnan(rewards), 0.0, rewards)
+        incoming.within_bounds(owner, "rewards", known, *incoming.BOUNDS["rewards"])
         if slates.ndim != 2 or rewards.shape != slates.shape or len(slates) != len(users):
             raise InvalidParameter(
                 f"{owner}: slates and rewards must have the shape (B, k) with a row for each of "
                 f"{len(users)} users, got {slates.shape} and {rewards.shape}."
             )
-        moments = None if context is None else check_finite(owner, "context", context)
+        moments = None
+        if context is not None:
+            bounds = incoming.BOUNDS["contexts"]
+            moments = incoming.within_bounds(owner, "context", context, *bounds)
         if moments is not None and len(np.atleast_1d(moments)) != len(users):
             raise InvalidParameter(
                 f"{owner}: context must have one row for each of {len(users)} users, got shape "

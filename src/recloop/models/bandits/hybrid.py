@@ -183,8 +183,8 @@ class AbstractHybridBandit(AbstractContextBandit):
                 )
         popularity = np.zeros((count, self.popularity_scale.shape[1]))
         table = self._rows_of(popularity, given)
-        largest = incoming.LARGEST["contexts"]
-        incoming.within_size(owner, "features in deviations from their mean", table, largest)
+        bounds = incoming.BOUNDS["contexts"]
+        incoming.within_bounds(owner, "features in deviations from their mean", table, *bounds)
         codes = super().add_items(count)
         self.item_table[codes] = table
         return codes
