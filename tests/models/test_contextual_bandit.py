@@ -266,7 +266,7 @@ def test_a_batch_is_its_rows_one_by_one(rng, layout, feedback, learning_rate):
     for start in range(0, 40, 3):
         models[2].update_batch(rows.rows(slice(start, start + 3)))
     for other in models[1:]:
-        for name in ("evidence", "inverse", "reward_sums", "weights"):
+        for name in ("evidence", "inverse", "reward_sums", "weights", "n_updates"):
             got = getattr(other, name)
             assert got == pytest.approx(getattr(models[0], name), abs=1e-10), name
 

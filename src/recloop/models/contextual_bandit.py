@@ -70,7 +70,7 @@ class ContextualBanditRecommender(AbstractRecommender):
     inverse: FloatArray = learned("n_arms", "?")  # A^-1, packed
     reward_sums: FloatArray = learned("n_arms", "?")  # b
     weights: FloatArray = learned("n_arms", "?")  # theta
-    n_updates: IntArray = learned("n_arms")  # rank updates since A^-1 was made afresh
+    n_updates: IntArray = learned("n_arms")  # rows, modulo those between two refreshes
     user_codes: FloatArray = learned("n_users", "context_dim")  # disjoint
     item_table: FloatArray = learned("n_items", "?")  # shared, from here on
     user_table: FloatArray = learned("n_users", "?")
@@ -271,8 +271,10 @@ class ContextualBanditRecommender(AbstractRecommender):
         added = packed.packed((contexts * weights[:, None]).T @ contexts)
         earned = np.zeros((self.n_items, self.context_dim))
         np.add.at(earned, rows.items, contexts * (weights * rows.rewards)[:, None])
-        kept = np.full(self.n_items, keep ** len(rows))
-        arm_equations.learn_sums(self.arms, everyone, added, earned, kept, self.regularization)
+        n_rows = np.full(self.n_items, len(rows))
+        arm_equations.learn_sums(
+            self.arms, everyone, n_rows, added, earned, keep, self.regularization
+        )
 
     def _learn_fading(self, rows: Transitions, contexts: FloatArray) -> None:
         """A row fades the item it is of, and is faded by the later rows of that item."""
@@ -284,8 +286,9 @@ class ContextualBanditRecommender(AbstractRecommender):
         np.add.at(added, place, packed.packed(outer))
         earned = np.zeros((len(touched), self.context_dim))
         np.add.at(earned, place, contexts * (weights * rows.rewards)[:, None])
-        kept = np.power(keep, counts)
-        arm_equations.learn_sums(self.arms, touched, added, earned, kept, self.regularization)
+        arm_equations.learn_sums(
+            self.arms, touched, counts, added, earned, keep, self.regularization
+        )
 
     def _learn_pairs(self, rows: Transitions) -> FloatArray:
         features = self._features()
@@ -311,9 +314,10 @@ class ContextualBanditRecommender(AbstractRecommender):
         arm_equations.learn_sums(
             self.arms,
             np.array([0]),
+            np.array([len(rows)]),
             packed.packed(sums),
             ((weights * rows.rewards) @ pairs)[None],
-            np.array([keep ** len(rows)]),
+            keep,
             self.regularization,
         )
         return np.abs(pairs @ self.weights[0] - before)

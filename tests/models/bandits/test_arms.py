@@ -36,12 +36,13 @@ def test_sums_of_rows_are_the_rows():
     equations.learn_sums(
         arms,
         np.array([0]),
+        np.array([1]),
         np.array([1.0, 2.0, 4.0]),
         np.array([[3.0, 6.0]]),
-        np.ones(1),
+        1.0,
         1.0,
     )
-    for found, expected in zip(arms[:4], _taught()[:4], strict=True):
+    for found, expected in zip(arms, _taught(), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-15)
 
 
@@ -58,19 +59,21 @@ def test_forgetting_restores_the_prior_in_the_same_share():
     arms.evidence[:] = [4.0, 1.0, 4.0]
     arms.reward_sums[:] = [8.0, 4.0]
     nothing = np.zeros((2, 2))
-    equations.learn_sums(arms, np.array([0, 2]), np.zeros(3), nothing, np.array([0.75, 1.0]), 2.0)
-    # 3/4 of A and 1/4 of 2 I; nothing is forgotten of the third arm
-    assert arms.evidence.tolist() == [[3.5, 0.75, 3.5], [4, 1, 4], [4, 1, 4]]
-    assert arms.reward_sums.tolist() == [[6, 3], [8, 4], [8, 4]]
+    equations.learn_sums(arms, np.array([0, 2]), np.array([2, 0]), np.zeros(3), nothing, 0.5, 2.0)
+    # after two rows 1/4 of A and 3/4 of 2 I; no row was of the third arm
+    assert arms.evidence.tolist() == [[2.5, 0.25, 2.5], [4, 1, 4], [4, 1, 4]]
+    assert arms.reward_sums.tolist() == [[2, 1], [8, 4], [8, 4]]
+    assert arms.n_updates.tolist() == [2, 0, 0]
     product = unpacked(arms.evidence, 2) @ unpacked(arms.inverse, 2)
     assert product[[0, 2]] == pytest.approx(np.tile(np.eye(2), (2, 1, 1)))
     assert arms.weights[1].tolist() == [0, 0]  # of an arm that nothing was said of
 
 
 def test_the_prior_is_the_fixed_point_of_forgetting():
-    arms = _fresh(1, regularization=2.0, width=3)
-    equations.learn_sums(arms, np.array([0]), np.zeros(6), np.zeros((1, 3)), np.array([0.3]), 2.0)
-    for found, expected in zip(arms, _fresh(1, regularization=2.0, width=3), strict=True):
+    arms, fresh = (_fresh(1, regularization=2.0, width=3) for _ in range(2))
+    nothing = np.zeros((1, 3))
+    equations.learn_sums(arms, np.array([0]), np.array([1]), np.zeros(6), nothing, 0.3, 2.0)
+    for found, expected in zip(arms[:4], fresh[:4], strict=True):
         assert found == pytest.approx(expected)
 
 
@@ -84,7 +87,7 @@ def test_the_inverse_stays_the_inverse_after_every_row(rows, regularization):
     for row in np.array(rows, dtype=np.float64):
         equations.learn(arms, here, row[None], one, one)
         added = packed(np.outer(row, row))
-        equations.learn_sums(other, here, added, row[None], one, regularization)
+        equations.learn_sums(other, here, here + 1, added, row[None], 1.0, regularization)
         for each in (arms, other):
             product = unpacked(each.evidence, 3)[0] @ unpacked(each.inverse, 3)[0]
             assert product == pytest.approx(np.eye(3), abs=1e-9)

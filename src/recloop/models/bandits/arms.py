@@ -98,20 +98,24 @@ def learn(
 def learn_sums(
     arms: Arms,
     which: IntArray,
+    n_rows: IntArray,
     added: FloatArray,
     earned: FloatArray,
-    kept: FloatArray,
+    keep: float,
     regularization: float,
 ) -> None:
     """Add rows that were summed before, the prior's mean being 0; A^-1 and theta are made afresh.
 
-    which (m,) arms, added (m, P) or (P,) for all alike: sum w x x^T; earned (m, d): sum w r x;
-    kept (m,): what is left of older evidence, the rest is the prior again.
+    which (m,) arms, n_rows (m,) of each; added (m, P) or (P,) for all alike: sum w x x^T; earned
+    (m, d): sum w r x; keep: what each row leaves of older evidence, the rest is the prior again.
     """
-    share, prior = kept[:, None], packed.identities(1, arms.weights.shape[1], regularization)
+    share = np.power(keep, n_rows)[:, None]
+    prior = packed.identities(1, arms.weights.shape[1], regularization)
     arms.evidence[which] = share * arms.evidence[which] + (1.0 - share) * prior + added
     arms.reward_sums[which] = share * arms.reward_sums[which] + earned
+    counted = arms.n_updates[which] + n_rows  # as if they had come one by one
     refresh(arms, which)
+    arms.n_updates[which] = counted % packed.RANK_UPDATES_BEFORE_REFRESH
 
 
 def correct(arms: Arms, items: IntArray, contexts: FloatArray, missing: FloatArray) -> None:
