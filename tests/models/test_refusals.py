@@ -344,3 +344,12 @@ def test_a_slate_is_refused_by_its_own_row(words, changed):
     with pytest.raises(InvalidParameter, match=f"LinUCBRecommender: {words}"):
         model.update_slates(np.array([0, 1]), slates, whole["rewards"], context=whole["context"])
     _require_kept(model, before)
+
+
+@pytest.mark.parametrize("name", OF_STEPS)
+def test_one_reward_too_large_does_not_wait_to_be_learned(name):
+    model = model_class(name)(3, 4)
+    before = _kept(model)
+    with pytest.raises(InvalidParameter, match=r"reward must be between -1e\+12 and 1e\+12"):
+        model.update(0, 1, 1e200)
+    _require_kept(model, before)

@@ -90,6 +90,8 @@ def answer(
     """The step of one answer, every code and number in range; a click may be True or False."""
     if isinstance(reward, (bool, np.bool_)):
         reward = float(reward)
+    number = check_real(owner, "reward", reward)
+    check_within(owner, "reward", np.array([number]), *BOUNDS["rewards"])
     codes = None if next_item is None else check_codes(owner, "next_item", [next_item], n_items)
     worth = None if discount is None else check_finite(owner, "discount", [discount])
     if worth is not None:
@@ -97,7 +99,7 @@ def answer(
     return Transitions(
         users=check_codes(owner, "user_id", [user_id], n_users),
         items=check_codes(owner, "item_id", [item_id], n_items),
-        rewards=np.array([check_real(owner, "reward", reward)]),
+        rewards=np.array([number]),
         discounts=worth,
         next_items=codes,
         contexts=None if context is None else as_numbers(owner, "context", context)[None],
