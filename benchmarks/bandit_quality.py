@@ -44,6 +44,7 @@ CONTEXTUAL = (
     ("lin_ucb", {}),
     ("lin_thompson", {"scale": 0.2}),
     ("lin_thompson", {}),
+    ("lin_thompson", {"scale": 0.5}),
     ("logistic_thompson", {}),
 )
 CONTEXT_FREE = (
@@ -62,6 +63,7 @@ LABELLED = (
     ("lin_ucb", {}),
     ("lin_ucb", {"alpha": 0.3}),
     ("lin_thompson", {}),
+    ("lin_thompson", {"scale": 0.5}),
     ("lin_thompson", {"scale": 0.1}),
     ("lin_square_cb", {}),
     ("lin_epsilon_greedy", {}),
@@ -92,7 +94,7 @@ def news_world(seed: int, horizon: int) -> LinearWorld:
 
 def news_model(name: str, params: dict, world, seed: int):
     """The policy, and whether it sees the reader."""
-    sees = name.startswith(("lin_", "logistic_"))
+    sees = name.startswith(("lin_", "logistic_", "hybrid_"))
     width = {"context_dim": world.n_observed} if sees else {}
     return build_model(name, 1, ARTICLES, seed=seed, **width, **params), sees
 

@@ -309,25 +309,36 @@ def adding_time(seconds: float) -> float:
 
 def hybrid(world: World, seconds: float) -> dict[str, float]:
     """Scoring of HybridLinUCB, contexts and features of 6 numbers, and by a loop over the items."""
-    from recloop.models.bandits.hybrid import HybridLinUCBRecommender
+    from recloop.models.bandits.hybrid import HybridLinThompsonRecommender, HybridLinUCBRecommender
+    from recloop.models.packed import unpacked
+    from recloop.types import Transitions
 
     rng, d = np.random.default_rng(0), 6
     model = HybridLinUCBRecommender(1, N_ITEMS, context_dim=d)
-    model.fit_features(item_features=rng.standard_normal((N_ITEMS, d - 1)))
+    features = rng.standard_normal((N_ITEMS, d - 1))
+    model.fit_features(item_features=features)
     people, contexts = np.zeros(300, dtype=np.int64), rng.standard_normal((300, d)) / np.sqrt(d)
     for row in range(300):
         model.update(0, int(rng.integers(N_ITEMS)), world.noise[row], context=contexts[row])
 
+    k = len(model.shared_sums)
+    inverses, shared = unpacked(model.inverse, d), unpacked(model.shared_inverse, k)[0]
+    crosses = [
+        np.kron(own - np.eye(d), row)
+        for own, row in zip(unpacked(model.evidence, d), model.item_table, strict=True)
+    ]  # B, which the paper keeps; lambda is 1
+
     def loop() -> np.ndarray:
         x, found = contexts[0], np.empty(N_ITEMS)
-        beta = model.shared_inverse @ model.shared_sums
+        beta = shared @ model.shared_sums
         for item in range(N_ITEMS):  # lines 8 to 12 of the algorithm
             z = np.outer(x, model.item_table[item]).ravel()
-            inverse, cross = model.inverse[item], model.cross[item]
+            inverse, cross = inverses[item], crosses[item]
             theta = inverse @ (model.reward_sums[item] - cross @ beta)
-            shared, solved = model.shared_inverse @ (cross.T @ (inverse @ x)), inverse @ x
-            variance = z @ model.shared_inverse @ z - 2.0 * z @ shared
-            variance += x @ solved + (cross.T @ solved) @ shared
+            solved = inverse @ x
+            through = shared @ (cross.T @ solved)
+            variance = z @ shared @ z - 2.0 * z @ through
+            variance += x @ solved + (cross.T @ solved) @ through
             found[item] = z @ beta + x @ theta + model.alpha * np.sqrt(variance)
         return found
 
@@ -335,7 +346,17 @@ def hybrid(world: World, seconds: float) -> dict[str, float]:
         return model.acting_scores(people[:1], contexts[:1], None)
 
     assert np.abs(score()[0] - loop()).max() < 1e-9
-    return {"hybrid": best_time(score, seconds), "hybrid loop": best_time(loop, seconds)}
+    found = {"hybrid": best_time(score, seconds), "hybrid loop": best_time(loop, seconds)}
+    row = Transitions(people[:1], np.zeros(1, dtype=np.int64), np.ones(1), contexts=contexts[:1])
+    found["hybrid learning"] = best_time(lambda: model.update_batch(row), seconds)
+    other = HybridLinThompsonRecommender(1, N_ITEMS, context_dim=d)
+    other.fit_features(item_features=features)
+    other.update_batch(row)
+
+    def choose() -> object:
+        return other.choose_batch(people[:1], 1, context=contexts[:1])
+
+    return found | {"hybrid thompson": best_time(choose, seconds)}
 
 
 def context_free(seconds: float) -> dict[str, float]:

@@ -11,6 +11,7 @@ BANDITS = {
     "epsilon_greedy": [{"epsilon": 0.2}],
     "exp3": [{"epsilon": 0.2}],
     "gaussian_thompson": [{}, {"epsilon": 0.1, "scale": 0.2}],
+    "hybrid_lin_thompson": [{"context_dim": 3}, {"epsilon": 0.1, "n_members": 40}],
     "hybrid_lin_ucb": [{"epsilon": 0.2, "context_dim": 3}],
     "kl_ucb": [{"epsilon": 0.2}],
     "lin_epsilon_greedy": [{"epsilon": 0.2}, {"epsilon": 0.2, "window": 100, "context_dim": 3}],

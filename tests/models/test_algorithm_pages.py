@@ -54,7 +54,7 @@ FAMILIES = {
         "gaussian_thompson",
         "exp3",
     ),
-    "hybrid_lin_ucb": ("hybrid_lin_ucb",),
+    "hybrid_bandits": ("hybrid_lin_ucb", "hybrid_lin_thompson"),
     "linear_bandits": ("lin_ucb", "lin_thompson", "lin_epsilon_greedy", "lin_square_cb"),
     "logistic_bandits": ("logistic_thompson", "logistic_ucb"),
     "neural_linear": ("neural_linear",),

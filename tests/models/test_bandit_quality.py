@@ -77,7 +77,7 @@ def test_lin_ucb_earns_an_eighth_more_than_the_best_context_free_bandit_in_repla
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("policy", [LIN_UCB, ("lin_thompson", {"scale": 0.2})], ids=lambda p: p[0])
+@pytest.mark.parametrize("policy", [LIN_UCB, ("lin_thompson", {})], ids=lambda p: p[0])
 def test_four_times_the_visitors_cost_a_linear_bandit_less_than_2_6_times_the_regret(policy):
     growth = []
     for seed in SEEDS:

@@ -417,7 +417,7 @@ def test_a_sound_batch_passes_as_it_is(model):
         ({"users": np.array([0, 2])}, "users must be between 0 and 1, got 2."),
         ({"items": np.array([0, -1])}, "items must be between 0 and 3, got -1."),
         ({"items": np.array([0.0, 1.0])}, "items must be whole numbers between 0 and 3"),
-        ({"rewards": np.array([0, np.inf])}, "rewards must be finite numbers, got inf."),
+        ({"rewards": np.array([0, np.inf])}, "rewards must be finite numbers, got inf at row 1."),
         ({"discounts": np.array([np.nan, 0])}, "discounts must be finite numbers, got nan."),
         ({"discounts": np.array([0.5, 1.5])}, "discounts must be between 0 and 1, got 1.5."),
         ({"discounts": np.array([-0.5, 0.5])}, "discounts must be between 0 and 1, got -0.5."),

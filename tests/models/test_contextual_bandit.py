@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from recloop.errors import DamagedFile, InvalidParameter
-from recloop.models import ContextualBanditRecommender
+from recloop.models import ContextualBanditRecommender, LinUCBRecommender, packed
 from recloop.models import contextual_bandit as module
 from recloop.models.cooccurrence import counts_after
 from recloop.models.features import item_table, user_table
@@ -50,13 +50,22 @@ def wide(model: ContextualBanditRecommender, name: str) -> np.ndarray:
     return getattr(model, name)[0]
 
 
+def whole(model: ContextualBanditRecommender, name: str) -> np.ndarray:
+    return packed.unpacked(getattr(model, name), model.weights.shape[1])
+
+
+def require_inverse(model: ContextualBanditRecommender) -> None:
+    eye = np.tile(np.eye(model.weights.shape[1]), (model.n_arms, 1, 1))
+    assert whole(model, "evidence") @ whole(model, "inverse") == pytest.approx(eye, abs=1e-9)
+
+
 # One regression for every item, by hand
 
 
 def test_the_first_answer_moves_the_item_that_was_shown():
     model = ContextualBanditRecommender(2, 3, 2)
     model.update(0, 1, 3.0, context=np.array([1.0, 2.0]))
-    # A = I + (1, 2)(1, 2)^T, b = 3 (1, 2): theta = (1/2, 1), worked out in test_ridge.py
+    # A = I + (1, 2)(1, 2)^T, b = 3 (1, 2): theta = (1/2, 1), worked out in test_arms.py
     assert model.weights == pytest.approx(np.array([[0, 0], [0.5, 1], [0, 0]]))
     scores = model.scores(np.array([0, 1]), context=np.array([[1.0, 2.0], [1.0, -1.0]]))
     assert scores == pytest.approx(np.array([[0, 2.5, 0], [0, -0.5, 0]]))
@@ -77,14 +86,14 @@ def test_forgetting_halves_the_evidence_and_restores_the_prior():
     two = np.array([2.0])
     model.update(0, 0, 1.0, context=two)
     # A: 1 -> 1/2 + 1/2 + 4 = 5, b: 0 -> 2
-    assert model.evidence[0] == pytest.approx(np.array([[5.0]]))
+    assert model.evidence[0] == pytest.approx([5.0])
     model.update(0, 0, 1.0, context=two)
     # A: 5/2 + 1/2 + 4 = 7, b: 1 + 2
-    assert model.evidence[0] == pytest.approx(np.array([[7.0]]))
+    assert model.evidence[0] == pytest.approx([7.0])
     assert model.weights[:, 0] == pytest.approx([3 / 7, 0])
     for _ in range(60):
         model.update(0, 0, 1.0, context=np.zeros(1))
-    assert model.evidence[0] == pytest.approx(np.array([[1.0]]))
+    assert model.evidence[0] == pytest.approx([1.0])
     assert model.weights[:, 0] == pytest.approx([0, 0])
 
 
@@ -99,7 +108,7 @@ def test_a_choice_out_of_the_catalogue_is_evidence_on_every_item():
     )
     model.update_batch(choice)
     # A = 1 + 4 + 1 for all; b = 2 for item 1, 1 for item 2
-    assert model.evidence[:, 0, 0] == pytest.approx([6, 6, 6])
+    assert model.evidence[:, 0] == pytest.approx([6, 6, 6])
     assert model.weights[:, 0] == pytest.approx([0, 2 / 6, 1 / 6])
 
 
@@ -168,7 +177,7 @@ def test_shared_parameters_are_the_ridge_regression_over_all_pairs(rng, feedback
         keep = 1 - learning_rate
         evidence = keep * evidence + learning_rate * 0.7 * np.eye(len(evidence)) + pairs.T @ pairs
         rewards = keep * rewards + pairs.T @ earned
-    assert wide(model, "evidence") == pytest.approx(evidence)
+    assert whole(model, "evidence")[0] == pytest.approx(evidence)
     assert wide(model, "reward_sums") == pytest.approx(rewards)
     assert wide(model, "weights") == pytest.approx(np.linalg.solve(evidence, rewards))
 
@@ -181,7 +190,7 @@ def test_shared_scores_and_bonus_are_those_of_every_pair(rng):
     rows = features.rows(seen.users, seen.histories, seen.contexts)
     pairs = np.stack([features.pairs(rows, np.full(4, item)) for item in range(N_ITEMS)], axis=1)
     mean = pairs @ wide(model, "weights")
-    variance = np.einsum("bnp,pq,bnq->bn", pairs, wide(model, "inverse"), pairs)
+    variance = np.einsum("bnp,pq,bnq->bn", pairs, whole(model, "inverse")[0], pairs)
     scores = model.scores(seen.users, context=seen.contexts, history=seen.histories)
     acting = model.acting_scores(seen.users, seen.contexts, seen.histories)
     assert scores == pytest.approx(mean)
@@ -257,7 +266,7 @@ def test_a_batch_is_its_rows_one_by_one(rng, layout, feedback, learning_rate):
     for start in range(0, 40, 3):
         models[2].update_batch(rows.rows(slice(start, start + 3)))
     for other in models[1:]:
-        for name in ("evidence", "inverse", "reward_sums", "weights"):
+        for name in ("evidence", "inverse", "reward_sums", "weights", "n_updates"):
             got = getattr(other, name)
             assert got == pytest.approx(getattr(models[0], name), abs=1e-10), name
 
@@ -282,28 +291,70 @@ def test_blocks_of_a_long_batch_are_one_batch(rng, layout, monkeypatch):
 def test_the_inverse_stays_the_inverse(rng, layout, feedback, learning_rate, batch_size):
     model = bandit(layout, rng, learning_rate=learning_rate, regularization=0.3)
     for _ in range(12):
-        width = model.evidence.shape[-1]
-        assert model.evidence @ model.inverse == pytest.approx(
-            np.tile(np.eye(width), (model.n_arms, 1, 1)), abs=1e-9
-        )
+        require_inverse(model)
         model.update_batch(answers(rng, batch_size, feedback))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_rounding_is_cleared_after_many_rank_updates(rng, layout, monkeypatch):
-    monkeypatch.setattr(module, "_RANK_UPDATES_BEFORE_REFRESH", 3)
+def test_rounding_is_cleared_after_many_rank_updates(rng, layout):
     model = bandit(layout, rng)
-    counts = []
-    for _ in range(6):
-        model.update_batch(answers(rng, 1, "shown"))
-        counts.append(model.counters()["n_rank_updates"])
-    assert counts == [1, 2, 3, 0, 1, 2]
+    row = answers(rng, 1, "shown")
+    arm = 0 if layout == "shared" else row.items[0]
+    model.update_batch(row)
+    assert model.n_updates[arm] == 1 == model.n_updates.sum()
     model.inverse *= 1.001  # as if rounding had added up
-    for _ in range(2):
-        model.update_batch(answers(rng, 1, "shown"))
-    assert model.evidence @ model.inverse == pytest.approx(
-        np.tile(np.eye(model.evidence.shape[-1]), (model.n_arms, 1, 1)), abs=1e-9
+    model.n_updates[:] = packed.RANK_UPDATES_BEFORE_REFRESH - 2
+    before = model.inverse[arm].copy()
+    model.update_batch(row)
+    assert whole(model, "evidence")[arm] @ whole(model, "inverse")[arm] != pytest.approx(
+        np.eye(model.weights.shape[1]), abs=1e-6
     )
+    assert (model.inverse[arm] != before).any()
+    model.update_batch(row)
+    assert whole(model, "evidence")[arm] @ whole(model, "inverse")[arm] == pytest.approx(
+        np.eye(model.weights.shape[1]), abs=1e-9
+    )
+    assert model.n_updates[arm] == 0
+
+
+def test_the_disjoint_layout_is_lin_ucb_row_by_row(rng):
+    model = ContextualBanditRecommender(1, 5, 4, alpha=0.7, regularization=2.0)
+    other = LinUCBRecommender(1, 5, context_dim=4, alpha=0.7, regularization=2.0)
+    rows = Transitions(
+        np.zeros(90, int), rng.integers(0, 5, 90), rng.normal(size=90), contexts=rng.random((90, 4))
+    )
+    for each in (model, other):
+        each.update_batch(rows)
+    for name in ("evidence", "inverse", "reward_sums", "weights", "n_updates"):
+        np.testing.assert_array_equal(getattr(model, name), getattr(other, name))
+    moment, users = rng.random((7, 4)), np.zeros(7, int)
+    left, right = (each.acting_scores(users, moment, None) for each in (model, other))
+    np.testing.assert_array_equal(left, right)
+
+
+def test_later_rows_counts_those_of_the_same_item():
+    assert module._later_rows(np.array([5, 1, 5, 5, 1])).tolist() == [2, 1, 1, 0, 0]
+    assert module._later_rows(np.array([], dtype=np.int64)).tolist() == []
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_file_of_the_first_version_is_still_read(rng, layout, tmp_path):
+    model, file = bandit(layout, rng), tmp_path / "bandit.npz"
+    model.update_batch(answers(rng, 30, "shown"))
+    model.save(file)
+    header, arrays = load_arrays(file)
+    del arrays["n_updates"]  # and whole matrices
+    for name in ("evidence", "inverse"):
+        arrays[name] = whole(model, name)
+    counters = {"n_rank_updates": 30, "last_change": header["counters"]["last_change"]}
+    save_arrays(file, arrays, {**header, "counters": counters})
+    loaded = ContextualBanditRecommender.load(file)
+    for name, value in model.arrays().items():
+        if name != "n_updates":
+            np.testing.assert_array_equal(loaded.arrays()[name], value, err_msg=name)
+    for each in (model, loaded):
+        each.update_batch(answers(np.random.default_rng(0), 9, "shown"))
+    assert (loaded.weights == model.weights).all()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -365,6 +416,8 @@ def test_a_saved_bandit_continues_as_the_same(rng, layout, tmp_path):
     [
         ("disjoint", "evidence", (N_ITEMS, 3, 4)),
         ("disjoint", "inverse", (N_ITEMS, 2, 2)),
+        ("disjoint", "inverse", (N_ITEMS, 5)),
+        ("disjoint", "n_updates", (N_ITEMS + 1,)),
         ("disjoint", "weights", (N_ITEMS, 4)),
         ("disjoint", "reward_sums", (N_ITEMS + 1, 3)),
         ("disjoint", "user_codes", (N_USERS, 2)),
@@ -394,7 +447,7 @@ def test_a_file_without_its_counters_is_refused(rng, tmp_path):
     file = tmp_path / "bandit.npz"
     bandit("disjoint", rng).save(file)
     header, arrays = load_arrays(file)
-    save_arrays(file, arrays, {**header, "counters": {"n_rank_updates": "many"}})
+    save_arrays(file, arrays, {**header, "counters": {"last_change": "much"}})
     with pytest.raises(DamagedFile, match="ContextualBanditRecommender: bad counters"):
         ContextualBanditRecommender.load(file)
 

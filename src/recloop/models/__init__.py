@@ -11,6 +11,7 @@ MODELS = {
     "epsilon_greedy": "recloop.models.bandits.context_free:EpsilonGreedyRecommender",
     "exp3": "recloop.models.bandits.context_free:Exp3Recommender",
     "gaussian_thompson": "recloop.models.bandits.context_free:GaussianThompsonRecommender",
+    "hybrid_lin_thompson": "recloop.models.bandits.hybrid:HybridLinThompsonRecommender",
     "hybrid_lin_ucb": "recloop.models.bandits.hybrid:HybridLinUCBRecommender",
     "item_knn": "recloop.models.baselines.item_knn:ItemKNNRecommender",
     "kl_ucb": "recloop.models.bandits.context_free:KLUCBRecommender",

@@ -7,7 +7,8 @@ person. "shared": one theta over the features of the pair (`features.py`): user 
 popularity, recency, and what came after the recent history.
 
 Li, Chu, Langford and Schapire (2010), "A contextual-bandit approach to personalized news article
-recommendation", algorithm 1. Equations: `ridge.py`.
+recommendation", algorithm 1; forgetting: Russac, Vernade and Cappe (2019), algorithm 1 with the
+prior kept whole. Equations: `bandits/arms.py`, with one arm for each item or one for all pairs.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ import numpy as np
 
 from recloop.errors import DamagedFile, InvalidParameter
 from recloop.models import features as pair_features
-from recloop.models import ridge
+from recloop.models import incoming, packed
+from recloop.models.bandits import arms as arm_equations
+from recloop.models.bandits.arms import Arms
 from recloop.models.base import AbstractRecommender, learned
 from recloop.models.cooccurrence import counts_after
 from recloop.models.features import PairFeatures
@@ -28,7 +31,6 @@ from recloop.utils.checks import (
     check_between,
     check_choice,
     check_count,
-    check_finite,
     finite_or_none,
     number_or_nan,
 )
@@ -36,7 +38,6 @@ from recloop.utils.seeding import stream
 from recloop.utils.sparse import IndexArray, SparseParts, check_parts, matrix_of, parts_of
 
 _ROWS_AT_ONCE = 1024
-_RANK_UPDATES_BEFORE_REFRESH = 10_000
 
 
 @dataclass
@@ -65,10 +66,11 @@ class ContextualBanditRecommender(AbstractRecommender):
     window: int = 5
     decay: float = 0.8
 
-    evidence: FloatArray = learned("n_arms", "?", "?")  # A, width x width
-    inverse: FloatArray = learned("n_arms", "?", "?")  # A^-1
+    evidence: FloatArray = learned("n_arms", "?")  # A, packed
+    inverse: FloatArray = learned("n_arms", "?")  # A^-1, packed
     reward_sums: FloatArray = learned("n_arms", "?")  # b
     weights: FloatArray = learned("n_arms", "?")  # theta
+    n_updates: IntArray = learned("n_arms")  # rows, modulo those between two refreshes
     user_codes: FloatArray = learned("n_users", "context_dim")  # disjoint
     item_table: FloatArray = learned("n_items", "?")  # shared, from here on
     user_table: FloatArray = learned("n_users", "?")
@@ -161,12 +163,14 @@ class ContextualBanditRecommender(AbstractRecommender):
         return np.concatenate([np.ones((self.n_users, 1)), codes], axis=1)
 
     def _forget_everything(self) -> None:
-        width = self._width()
-        self.evidence = ridge.prior_evidence(self.n_arms, width, self.regularization)
-        self.inverse = ridge.prior_evidence(self.n_arms, width, 1.0 / self.regularization)
-        self.reward_sums = np.zeros((self.n_arms, width))
-        self.weights = np.zeros((self.n_arms, width))
-        self._n_rank_updates = 0
+        nothing = np.zeros((self.n_arms, self._width()))
+        fresh = arm_equations.fresh_arms(nothing, self.regularization)
+        self.evidence, self.inverse, self.reward_sums, self.weights, self.n_updates = fresh
+
+    @property
+    def arms(self) -> Arms:
+        """What is known of every regression; the arrays themselves."""
+        return Arms(self.evidence, self.inverse, self.reward_sums, self.weights, self.n_updates)
 
     def _width(self) -> int:
         return self._features().width if self.layout == "shared" else self.context_dim
@@ -188,14 +192,9 @@ class ContextualBanditRecommender(AbstractRecommender):
         """(B, context_dim): what was passed, checked; else the codes, or None for "shared"."""
         if context is None:
             return None if self.layout == "shared" else self.user_codes[users]
-        checked = check_finite("ContextualBanditRecommender", "context", context)
-        if checked.shape != (len(users), self.context_dim):
-            raise InvalidParameter(
-                f"ContextualBanditRecommender: context must have shape ({len(users)}, "
-                f"{self.context_dim}), one row of context_dim numbers for each user, got "
-                f"{checked.shape}."
-            )
-        return checked
+        return incoming.checked_contexts(
+            "ContextualBanditRecommender", "context", context, len(users), self.context_dim
+        )
 
     # How it values
 
@@ -210,7 +209,7 @@ class ContextualBanditRecommender(AbstractRecommender):
         users = self._known(users)
         moment = self._contexts(users, context)
         if moment is not None and self.layout == "disjoint":
-            return ridge.all_products(moment, self.weights)
+            return arm_equations.predicted(self.arms, moment)
         features = self._features()
         rows = features.rows(users, self._histories(users, history), moment)
         return features.products(rows, self.weights[0])
@@ -221,14 +220,12 @@ class ContextualBanditRecommender(AbstractRecommender):
         """(B, n_items) predicted reward plus the bonus: the upper end of the interval."""
         moment = self._contexts(users, context)
         if moment is not None and self.layout == "disjoint":
-            variances = ridge.quadratic_forms(self.inverse, moment)
-            predicted = ridge.all_products(moment, self.weights)
-            return predicted + ridge.confidence_bonus(variances, self.alpha)
+            return arm_equations.upper_ends(self.arms, moment, self.alpha)
         features = self._features()
         rows = features.rows(users, self._histories(users, history), moment)
-        variances = features.quadratic_forms(rows, self.inverse[0])
-        predicted = features.products(rows, self.weights[0])
-        return predicted + ridge.confidence_bonus(variances, self.alpha)
+        inverse = packed.unpacked(self.inverse, features.width)[0]
+        variances = np.maximum(features.quadratic_forms(rows, inverse), 0.0)  # rounding
+        return features.products(rows, self.weights[0]) + self.alpha * np.sqrt(variances)
 
     # How it learns
 
@@ -252,87 +249,120 @@ class ContextualBanditRecommender(AbstractRecommender):
         contexts = self._contexts(rows.users, rows.contexts)
         assert contexts is not None  # "disjoint" always has one
         before = (contexts * self.weights[rows.items]).sum(axis=1)
-        keep = 1.0 - self.learning_rate
         if rows.feedback == "chosen":
-            touched = np.arange(self.n_items)
-            counts = np.full(self.n_items, len(rows))
-            weights = np.power(keep, np.arange(len(rows))[::-1])
-            added = (contexts * weights[:, None]).T @ contexts
+            self._learn_choices(rows, contexts)
+        elif self.learning_rate == 0.0:
+            ones = np.ones(len(rows))
+            arm_equations.learn(self.arms, rows.items, contexts, rows.rewards, ones)
         else:
-            touched, place, counts = np.unique(rows.items, return_inverse=True, return_counts=True)
-            weights = np.power(keep, ridge.later_rows(rows.items))
-            outer = contexts[:, :, None] * (contexts * weights[:, None])[:, None, :]
-            added = np.zeros((len(touched), self.context_dim, self.context_dim))
-            np.add.at(added, place, outer)
-        kept = np.power(keep, counts)
-        self.evidence[touched] = added + ridge.kept_evidence(
-            self.evidence[touched], kept, self.regularization
-        )
-        self.reward_sums[touched] *= kept[:, None]
-        earned = contexts * (weights * rows.rewards)[:, None]
-        np.add.at(self.reward_sums, rows.items, earned)
-        self._refresh(touched, contexts if len(rows) == 1 else None)
+            self._learn_fading(rows, contexts)
         return np.abs((contexts * self.weights[rows.items]).sum(axis=1) - before)
+
+    def _learn_choices(self, rows: Transitions, contexts: FloatArray) -> None:
+        """Every row is evidence on every item: the sums are taken once for all of them."""
+        everyone = np.arange(self.n_items)
+        if len(rows) == 1 and self.learning_rate == 0.0:
+            rewards = np.where(everyone == rows.items[0], rows.rewards[0], 0.0)
+            each = np.repeat(contexts, self.n_items, axis=0)
+            arm_equations.learn(self.arms, everyone, each, rewards, np.ones(self.n_items))
+            return
+        keep = 1.0 - self.learning_rate
+        weights = np.power(keep, np.arange(len(rows))[::-1])
+        added = packed.packed((contexts * weights[:, None]).T @ contexts)
+        earned = np.zeros((self.n_items, self.context_dim))
+        np.add.at(earned, rows.items, contexts * (weights * rows.rewards)[:, None])
+        n_rows = np.full(self.n_items, len(rows))
+        arm_equations.learn_sums(
+            self.arms, everyone, n_rows, added, earned, keep, self.regularization
+        )
+
+    def _learn_fading(self, rows: Transitions, contexts: FloatArray) -> None:
+        """A row fades the item it is of, and is faded by the later rows of that item."""
+        touched, place, counts = np.unique(rows.items, return_inverse=True, return_counts=True)
+        keep = 1.0 - self.learning_rate
+        weights = np.power(keep, _later_rows(rows.items))
+        outer = contexts[:, :, None] * (contexts * weights[:, None])[:, None, :]
+        added = np.zeros((len(touched), self.evidence.shape[1]))
+        np.add.at(added, place, packed.packed(outer))
+        earned = np.zeros((len(touched), self.context_dim))
+        np.add.at(earned, place, contexts * (weights * rows.rewards)[:, None])
+        arm_equations.learn_sums(
+            self.arms, touched, counts, added, earned, keep, self.regularization
+        )
 
     def _learn_pairs(self, rows: Transitions) -> FloatArray:
         features = self._features()
         histories = self._histories(rows.users, rows.histories)
         moment = self._contexts(rows.users, rows.contexts)
-        weights = np.power(1.0 - self.learning_rate, np.arange(len(rows))[::-1])
         if rows.feedback == "chosen":
             seen = features.rows_without_own_step(rows.users, histories, moment, rows.items)
-            pairs = features.pairs(seen, rows.items)
-            added = features.catalogue_sum(seen, weights)
         else:
             seen = features.rows(rows.users, histories, moment)
-            pairs = features.pairs(seen, rows.items)
-            added = (pairs * weights[:, None]).T @ pairs
+        pairs = features.pairs(seen, rows.items)
         before = pairs @ self.weights[0]
-        kept = np.array([(1.0 - self.learning_rate) ** len(rows)])
-        self.evidence = added + ridge.kept_evidence(self.evidence, kept, self.regularization)
-        self.reward_sums = kept * self.reward_sums + (weights * rows.rewards) @ pairs
-        few = rows.feedback == "shown" and 2 * len(rows) < pairs.shape[1]
-        self._refresh(np.array([0]), pairs if few else None)
-        return np.abs(pairs @ self.weights[0] - before)
-
-    def _refresh(self, touched: IntArray, new_rows: FloatArray | None) -> None:
-        """Bring A^-1 and theta of the arms `touched` up to date with A and b.
-
-        new_rows: few rows that are all that was added to each of these arms.
-        """
-        is_due = self._n_rank_updates >= _RANK_UPDATES_BEFORE_REFRESH
-        if new_rows is None or self.learning_rate > 0 or is_due:
-            self.inverse[touched] = ridge.fresh_inverse(self.evidence[touched])
+        few = 2 * len(rows) < features.width
+        if rows.feedback == "shown" and self.learning_rate == 0.0 and few:
+            here = np.zeros(len(rows), dtype=np.int64)
+            arm_equations.learn(self.arms, here, pairs, rows.rewards, np.ones(len(rows)))
+            return np.abs(pairs @ self.weights[0] - before)
+        keep = 1.0 - self.learning_rate
+        weights = np.power(keep, np.arange(len(rows))[::-1])
+        if rows.feedback == "chosen":
+            sums = features.catalogue_sum(seen, weights)
         else:
-            self.inverse[touched] = ridge.inverse_with_rows(self.inverse[touched], new_rows)
-            self._n_rank_updates += 1
-        if is_due:
-            self.inverse = ridge.fresh_inverse(self.evidence)
-            self._n_rank_updates = 0
-        self.weights[touched] = ridge.solutions(self.inverse[touched], self.reward_sums[touched])
+            sums = (pairs * weights[:, None]).T @ pairs
+        arm_equations.learn_sums(
+            self.arms,
+            np.array([0]),
+            np.array([len(rows)]),
+            packed.packed(sums),
+            ((weights * rows.rewards) @ pairs)[None],
+            keep,
+            self.regularization,
+        )
+        return np.abs(pairs @ self.weights[0] - before)
 
     # How it is kept
 
     def counters(self) -> dict[str, Any]:
-        """How many rank updates A^-1 has seen since it was computed afresh."""
-        return {
-            "n_rank_updates": self._n_rank_updates,
-            "last_change": finite_or_none(self.last_change),
-        }
+        """How far the last rows moved their own predictions."""
+        return {"last_change": finite_or_none(self.last_change)}
 
     def _set_counters(self, counters: dict[str, Any]) -> None:
         try:
-            self._n_rank_updates = int(counters["n_rank_updates"])
             self.last_change = number_or_nan(counters["last_change"])
         except (KeyError, TypeError, ValueError) as error:
             raise DamagedFile(f"ContextualBanditRecommender: bad counters ({error}).") from None
 
     def _take(self, path: str | Path, arrays: dict[str, np.ndarray]) -> None:
-        super()._take(path, arrays)
+        super()._take(path, _in_packed_form(arrays))
         if self.layout == "shared":
             check_parts(path, "what is near", self._near(), (self.n_items, self.n_items))
         width = self._width()
         for name in ("evidence", "inverse"):
-            self._same_shape(path, name, getattr(self, name), (self.n_arms, width, width))
+            wanted = (self.n_arms, packed.packed_size(width))
+            self._same_shape(path, name, getattr(self, name), wanted)
         for name in ("reward_sums", "weights"):
             self._same_shape(path, name, getattr(self, name), (self.n_arms, width))
+
+
+def _in_packed_form(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Arrays of a file; version 0.1.0 wrote whole matrices, (n_arms, d, d), and no n_updates."""
+    found = dict(arrays)
+    for name in ("evidence", "inverse"):
+        whole = found.get(name, np.empty(0))
+        if whole.ndim == 3 and whole.shape[1] == whole.shape[2]:
+            found[name] = packed.packed(whole)
+            found.setdefault("n_updates", np.zeros(len(whole), dtype=np.int64))
+    return found
+
+
+def _later_rows(items: IntArray) -> IntArray:
+    """(B,) how many later rows are of the same item: what each row will have been faded by."""
+    backwards = items[::-1]
+    order = np.argsort(backwards, kind="stable")
+    grouped = backwards[order]
+    place = np.arange(len(items)) - np.searchsorted(grouped, grouped)
+    later = np.empty(len(items), dtype=np.int64)
+    later[order] = place
+    return later[::-1]

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from recloop.errors import DamagedFile, InvalidParameter
+from recloop.models import incoming
 from recloop.models.base import AbstractRecommender
 from recloop.models.q_network.contract import (
     Lesson,
@@ -38,7 +39,6 @@ from recloop.utils.checks import (
     check_between,
     check_choice,
     check_count,
-    check_finite,
     check_flag,
     finite_or_none,
     number_or_nan,
@@ -240,12 +240,7 @@ class DQNRecommender(AbstractRecommender):
         shape = (len(users), self.context_dim)
         if contexts is None:
             return States(users, histories, np.zeros(shape, dtype=np.float32))
-        known = check_finite("DQNRecommender", name, contexts)
-        if known.shape != shape:
-            raise InvalidParameter(
-                f"DQNRecommender: {name} must have shape {shape}, one row of context_dim numbers "
-                f"for each user, got {known.shape}."
-            )
+        known = incoming.checked_contexts("DQNRecommender", name, contexts, *shape)
         return States(users, histories, known.astype(np.float32))
 
     # How it learns

@@ -12,19 +12,21 @@ because sum_i (z ⊗ f_i)(z ⊗ f_i)^T = z z^T ⊗ F^T F, and the columns of P a
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from recloop.errors import InvalidParameter
 from recloop.models.cooccurrence import mixed_rows, mixed_rows_without
-from recloop.models.ridge import all_products
+from recloop.models.packed import all_products
 from recloop.types import FloatArray, IntArray, Interactions
-from recloop.utils.checks import check_finite
+from recloop.utils.checks import check_finite, check_within
 from recloop.utils.sparse import SparseMatrix
 
 N_PLANES = 2
 """Features of person and item at once: after the last item (a decay of 0), after the last few."""
 
+_LARGEST = 1e100  # so that squares are finite
 _HALF_LIFE = 0.1  # of the log's time span: what "recent" popularity means
 
 
@@ -127,16 +129,21 @@ class PairFeatures:
 
 
 def item_table(log: Interactions, item_features: FloatArray | None = None) -> FloatArray:
-    """(n_items, 3 + features): 1, popularity, recent popularity, features; standardised.
+    """(n_items, 3 + features): 1, popularity, recent popularity, features; standardised."""
+    return _with_intercept(popularity(log), "item_features", item_features, log.n_items)
 
-    Recent popularity forgets half in every tenth of the log's time span.
+
+def popularity(log: Interactions) -> FloatArray:
+    """(n_items, 2) of every item: how often it was taken, and the logarithm of how often of late.
+
+    Recent popularity forgets half in every tenth of the log's time span. Both are 0 for an item
+    that nobody took.
     """
     counts = np.bincount(log.items, minlength=log.n_items).astype(np.float64)
     span = float(np.ptp(log.timestamps)) if len(log) else 0.0
     age = (log.timestamps.max() - log.timestamps) / span if span > 0 else np.zeros(len(log))
     recent = np.bincount(log.items, weights=0.5 ** (age / _HALF_LIFE), minlength=log.n_items)
-    columns = np.column_stack([counts, np.log1p(recent)])
-    return _with_intercept(columns, "item_features", item_features, log.n_items)
+    return np.column_stack([counts, np.log1p(recent)])
 
 
 def user_table(log: Interactions, user_features: FloatArray | None = None) -> FloatArray:
@@ -155,6 +162,7 @@ def _with_intercept(
 def checked_features(name: str, features: FloatArray, n_rows: int) -> FloatArray:
     """`features` as float64 of one row for each code; anything else is refused."""
     table = check_finite("PairFeatures", name, features)
+    check_within("PairFeatures", name, table, -_LARGEST, _LARGEST)
     if table.ndim != 2 or len(table) != n_rows:
         raise InvalidParameter(
             f"PairFeatures: {name} must have one row of numbers for each of {n_rows} codes, got "
@@ -163,9 +171,26 @@ def checked_features(name: str, features: FloatArray, n_rows: int) -> FloatArray
     return table
 
 
+class Scale(NamedTuple):
+    """How columns were standardised: (columns,) means and deviations, 0 for a constant one."""
+
+    means: FloatArray
+    deviations: FloatArray
+
+
+def scale_of(columns: FloatArray) -> Scale:
+    """Means and deviations of `columns`; what varies by rounding alone is constant."""
+    deviations = columns.std(axis=0)
+    varies = deviations > 1e-12 * np.abs(columns).max(axis=0, initial=0.0)
+    return Scale(columns.mean(axis=0), np.where(varies, deviations, 0.0))
+
+
+def scaled(columns: FloatArray, scale: Scale) -> FloatArray:
+    """`columns` in deviations from the mean; 0 where the deviation is 0."""
+    varies = scale.deviations > 0.0
+    return np.where(varies, (columns - scale.means) / np.where(varies, scale.deviations, 1.0), 0.0)
+
+
 def standardised(columns: FloatArray) -> FloatArray:
     """Every column with mean 0 and deviation 1; a constant column becomes 0."""
-    centred = columns - columns.mean(axis=0)
-    deviation = columns.std(axis=0)
-    varies = deviation > 1e-12 * np.abs(columns).max(axis=0)  # rounding is no variation
-    return np.where(varies, centred / np.where(varies, deviation, 1.0), 0.0)
+    return scaled(columns, scale_of(columns))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recloop.errors import InvalidParameter
-from recloop.types import IntArray, Interactions, Transitions
+from recloop.types import FloatArray, IntArray, Interactions, Transitions
 from recloop.utils.checks import (
     as_array,
     as_numbers,
@@ -18,6 +18,19 @@ from recloop.utils.checks import (
     check_real,
     check_within,
 )
+
+BOUNDS = {
+    "contexts": (-1e6, 1e6),
+    "next_contexts": (-1e6, 1e6),
+    "rewards": (-1e12, 1e12),
+    "weights": (0.0, 1e6),
+}
+"""What numbers are learned from.
+
+A context x gives a regression the evidence x x^T beside a prior of about 1. At 1e6 a row leaves
+the prior its last four of float64's sixteen digits; beyond, what is known of every other direction
+would drown in rounding, and at 1e154 the square is infinite. Rewards enter sums only.
+"""
 
 _WIDE = {"histories", "next_histories", "contexts", "next_contexts"}
 """The columns of a step that have a width of their own."""
@@ -46,13 +59,15 @@ def checked_steps(owner: str, steps: Transitions, n_users: int, n_items: int) ->
     for name in ("next_items", "histories", "next_histories"):
         if name in found:
             found[name] = check_codes(owner, name, found[name], n_items, least=-1)
-    for name in ("rewards", "discounts", "propensities", "weights"):
+    for name in ("discounts", "propensities"):
         if name in found:
             found[name] = check_finite(owner, name, found[name])
+    for name, bounds in BOUNDS.items():
+        if name in found:
+            found[name] = within_bounds(owner, name, found[name], *bounds)
     for name, low, high in (
         ("discounts", 0.0, 1.0),
         ("propensities", np.nextafter(0.0, 1.0), 1.0),
-        ("weights", 0.0, np.inf),
     ):
         if name in found:
             check_within(owner, name, found[name], low, high)
@@ -75,6 +90,8 @@ def answer(
     """The step of one answer, every code and number in range; a click may be True or False."""
     if isinstance(reward, (bool, np.bool_)):
         reward = float(reward)
+    number = check_real(owner, "reward", reward)
+    check_within(owner, "reward", np.array([number]), *BOUNDS["rewards"])
     codes = None if next_item is None else check_codes(owner, "next_item", [next_item], n_items)
     worth = None if discount is None else check_finite(owner, "discount", [discount])
     if worth is not None:
@@ -82,13 +99,41 @@ def answer(
     return Transitions(
         users=check_codes(owner, "user_id", [user_id], n_users),
         items=check_codes(owner, "item_id", [item_id], n_items),
-        rewards=np.array([check_real(owner, "reward", reward)]),
+        rewards=np.array([number]),
         discounts=worth,
         next_items=codes,
         contexts=None if context is None else as_numbers(owner, "context", context)[None],
         next_contexts=None
         if next_context is None
         else as_numbers(owner, "next_context", next_context)[None],
+    )
+
+
+def checked_contexts(
+    owner: str, name: str, contexts: ArrayLike, n_rows: int, width: int
+) -> FloatArray:
+    """(n_rows, width) of `contexts`, numbers of a size that can be learned from."""
+    checked = within_bounds(owner, name, contexts, *BOUNDS["contexts"])
+    if checked.shape != (n_rows, width):
+        raise InvalidParameter(
+            f"{owner}: {name} must have shape ({n_rows}, {width}), one row of context_dim numbers "
+            f"for each user, got {checked.shape}."
+        )
+    return checked
+
+
+def within_bounds(owner: str, name: str, values: ArrayLike, low: float, high: float) -> FloatArray:
+    """`values` as float64, all finite and within [low, high]; the message names the first."""
+    array = as_numbers(owner, name, values)
+    if low <= array.min(initial=high) and array.max(initial=low) <= high:  # false for NaN
+        return array
+    place = np.unravel_index(np.flatnonzero(~((array >= low) & (array <= high)))[0], array.shape)
+    bad, where = array[place], ", column ".join(str(at) for at in place)
+    if not np.isfinite(bad):
+        raise InvalidParameter(f"{owner}: {name} must be finite numbers, got {bad} at row {where}.")
+    raise InvalidParameter(
+        f"{owner}: {name} must be between {low:g} and {high:g}, got {bad:g} at row {where}. Count "
+        "in a larger unit, or scale what varies to deviations from its mean."
     )
 
 

@@ -53,11 +53,22 @@ def packed(matrices: FloatArray) -> FloatArray:
 
 def unpacked(rows: FloatArray, width: int) -> FloatArray:
     """(n, d, d) from (n, P)."""
-    upper = np.triu_indices(width)
     matrices = np.empty((*rows.shape[:-1], width, width))
-    matrices[..., upper[0], upper[1]] = rows
-    matrices[..., upper[1], upper[0]] = rows
+    _unpack(
+        np.ascontiguousarray(rows).reshape(-1, rows.shape[-1]), matrices.reshape(-1, width, width)
+    )
     return matrices
+
+
+@kernel
+def _unpack(rows, matrices):
+    width = matrices.shape[1]
+    for n in range(len(rows)):
+        place = 0
+        for i in range(width):
+            for j in range(i, width):
+                matrices[n, i, j] = matrices[n, j, i] = rows[n, place]
+                place += 1
 
 
 def identities(n: int, width: int, scale: float) -> FloatArray:

@@ -17,6 +17,7 @@ CASES = {
     "epsilon_greedy": {},
     "exp3": {"epsilon": 0.2},
     "gaussian_thompson": {},
+    "hybrid_lin_thompson": {"context_dim": WIDTH},
     "hybrid_lin_ucb": {"context_dim": WIDTH},
     "kl_ucb": {},
     "lin_epsilon_greedy": {"context_dim": WIDTH},
@@ -263,7 +264,7 @@ def test_bad_hyperparameters_of_all_bandits_are_refused(name, params, message):
         ("propensities", [0.0], "propensities must be above 0 and at most 1, got 0"),
         ("propensities", [1.7], "propensities must be above 0 and at most 1, got 1.7"),
         ("propensities", [np.nan], "propensities must be finite numbers, got nan"),
-        ("weights", [-1.0], "weights must be a number of at least 0, got -1"),
+        ("weights", [-1.0], r"weights must be between 0 and 1e\+06, got -1 at row 0"),
         ("weights", [1.0, 1.0], r"weights must have one row for each of 1 steps"),
     ],
 )

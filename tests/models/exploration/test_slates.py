@@ -42,7 +42,8 @@ def _made(kind, n_rows=3, floor=0.0, seed=0):
         a, b = rng.uniform(0.5, 9.0, N_ITEMS), rng.uniform(0.5, 9.0, N_ITEMS)
         return BetaThompson(np.tile(a / (a + b), (n_rows, 1)), a, b, floor=floor)
     if kind == "ensemble":
-        return EnsembleVotes(values, values + spread * rng.normal(size=(9, 1, 1)), floor=floor)
+        members = values + spread * rng.normal(size=(9, 1, 1))
+        return EnsembleVotes(values, lambda rows: members[:, rows], 9, floor=floor)
     if kind == "gaussian thompson":
         return GaussianThompson(values, spread, floor=floor)
     if kind == "inverse gap":
@@ -59,8 +60,12 @@ def _row(how, row):
         if f.name == "deviations":
             picked[f.name] = how.deviations[row : row + 1]
         if f.name == "members":
-            picked[f.name] = how.members[:, row : row + 1]
+            picked[f.name] = _always(how.members(slice(row, row + 1)))
     return replace(how, **picked)
+
+
+def _always(members):
+    return lambda rows: np.repeat(members, rows.stop - rows.start, axis=1)
 
 
 def _repeated(how, row, n_rows):
@@ -68,8 +73,6 @@ def _repeated(how, row, n_rows):
     picked = {"values": np.repeat(one.values, n_rows, axis=0)}
     if hasattr(one, "deviations"):
         picked["deviations"] = np.repeat(one.deviations, n_rows, axis=0)
-    if hasattr(one, "members"):
-        picked["members"] = np.repeat(one.members, n_rows, axis=1)
     return replace(one, **picked)
 
 

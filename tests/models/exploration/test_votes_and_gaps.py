@@ -1,18 +1,23 @@
 """Ensembles and inverse gaps: by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recloop.models.exploration import EnsembleVotes, InverseGap
+from recloop.models.exploration import EnsembleVotes, InverseGap, ensemble
 
 # ensembles
 
 
 def _votes(members):
-    members = np.array(members, dtype=np.float64)[:, None, :]
-    return EnsembleVotes(members.mean(axis=0), members)
+    return _ensemble(np.array(members, dtype=np.float64)[:, None, :])
+
+
+def _ensemble(members):
+    return EnsembleVotes(members.mean(axis=0), lambda rows: members[:, rows], len(members))
 
 
 def test_a_slot_is_shared_by_votes():
@@ -31,19 +36,35 @@ def test_a_member_without_a_preference_votes_for_the_lower_code():
 
 def test_each_slot_asks_a_member_of_its_own():
     # both orders of 0 and 1 after each other: one member for a whole slate could not say (0, 1, 2)
-    how = _votes([[3, 2, 1], [1, 2, 3]])
+    members = np.array([[[3.0, 2.0, 1.0]] * 2, [[1.0, 2.0, 3.0]] * 2])
     slates = np.array([[0, 2, 1], [0, 1, 2]])
-    both = EnsembleVotes(np.repeat(how.values, 2, 0), np.repeat(how.members, 2, 1))
-    found = both.propensities(np.ones((2, 3), dtype=np.bool_), slates)
+    found = _ensemble(members).propensities(np.ones((2, 3), dtype=np.bool_), slates)
     assert found.tolist() == [[0.5, 0.5, 1.0], [0.5, 0.5, 1.0]]
 
 
 def test_rows_have_their_own_members():
     members = np.array([[[1.0, 0.0], [0.0, 1.0]], [[1.0, 0.0], [1.0, 0.0]]])
-    how = EnsembleVotes(members.mean(axis=0), members)
+    how = _ensemble(members)
     is_open = np.ones((2, 2), dtype=np.bool_)
     assert how.first(slice(0, 2), is_open).tolist() == [[1.0, 0.0], [0.5, 0.5]]
     assert how.first(slice(1, 2), is_open[:1]).tolist() == [[0.5, 0.5]]
+
+
+def test_a_long_batch_asks_its_members_part_by_part(rng, monkeypatch):
+    members, asked = rng.normal(size=(5, 40, 3)), []
+
+    def believed(rows):
+        asked.append(rows.stop - rows.start)
+        return members[:, rows]
+
+    whole, is_open = _ensemble(members), rng.random((30, 3)) < 0.7
+    expected = whole.first(slice(10, 40), is_open)
+    monkeypatch.setattr(ensemble, "_NUMBERS_AT_ONCE", 5 * 3 * 8)
+    parts = replace(whole, members=believed)
+    np.testing.assert_array_equal(parts.first(slice(10, 40), is_open), expected)
+    assert asked == [8, 8, 8, 6]
+    assert (expected[~is_open] == 0).all()
+    np.testing.assert_allclose(expected.sum(axis=1), is_open.any(axis=1), atol=1e-12)
 
 
 # inverse gaps

@@ -95,6 +95,29 @@ def learn(
         refresh(arms, packed.due(arms.n_updates))
 
 
+def learn_sums(
+    arms: Arms,
+    which: IntArray,
+    n_rows: IntArray,
+    added: FloatArray,
+    earned: FloatArray,
+    keep: float,
+    regularization: float,
+) -> None:
+    """Add rows that were summed before, the prior's mean being 0; A^-1 and theta are made afresh.
+
+    which (m,) arms, n_rows (m,) of each; added (m, P) or (P,) for all alike: sum w x x^T; earned
+    (m, d): sum w r x; keep: what each row leaves of older evidence, the rest is the prior again.
+    """
+    share = np.power(keep, n_rows)[:, None]
+    prior = packed.identities(1, arms.weights.shape[1], regularization)
+    arms.evidence[which] = share * arms.evidence[which] + (1.0 - share) * prior + added
+    arms.reward_sums[which] = share * arms.reward_sums[which] + earned
+    counted = arms.n_updates[which] + n_rows  # as if they had come one by one
+    refresh(arms, which)
+    arms.n_updates[which] = counted % packed.RANK_UPDATES_BEFORE_REFRESH
+
+
 def correct(arms: Arms, items: IntArray, contexts: FloatArray, missing: FloatArray) -> None:
     """Mend rewards learned before: b += missing x for arm (B,), x (B, d), missing (B,) reward."""
     _correct(

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from recloop.errors import InvalidParameter
+from recloop.models import incoming
 from recloop.models.bandits.clicks import CLICK_MODELS, slate_rows
 from recloop.models.base import AbstractRecommender, learned
 from recloop.models.exploration.base import Exploration
@@ -19,7 +20,6 @@ from recloop.utils.checks import (
     check_choice,
     check_codes,
     check_count,
-    check_finite,
     check_within,
 )
 from recloop.utils.seeding import stream
@@ -120,13 +120,17 @@ class AbstractBandit(AbstractRecommender):
         users = check_codes(owner, "users", users, self.n_users)
         slates = check_codes(owner, "slates", slates, self.n_items, least=-1)
         rewards = as_numbers(owner, "rewards", rewards)
-        check_finite(owner, "rewards", rewards[~np.isnan(rewards)])
+        known = np.where(np.isnan(rewards), 0.0, rewards)
+        incoming.within_bounds(owner, "rewards", known, *incoming.BOUNDS["rewards"])
         if slates.ndim != 2 or rewards.shape != slates.shape or len(slates) != len(users):
             raise InvalidParameter(
                 f"{owner}: slates and rewards must have the shape (B, k) with a row for each of "
                 f"{len(users)} users, got {slates.shape} and {rewards.shape}."
             )
-        moments = None if context is None else check_finite(owner, "context", context)
+        moments = None
+        if context is not None:
+            bounds = incoming.BOUNDS["contexts"]
+            moments = incoming.within_bounds(owner, "context", context, *bounds)
         if moments is not None and len(np.atleast_1d(moments)) != len(users):
             raise InvalidParameter(
                 f"{owner}: context must have one row for each of {len(users)} users, got shape "
@@ -215,13 +219,7 @@ class AbstractContextBandit(AbstractBandit):
         if context is None:
             return self.user_codes[users]
         owner = type(self).__name__
-        checked = check_finite(owner, "context", context)
-        if checked.shape != (len(users), self.context_dim):
-            raise InvalidParameter(
-                f"{owner}: context must have shape ({len(users)}, {self.context_dim}), one row of "
-                f"context_dim numbers for each user, got {checked.shape}."
-            )
-        return checked
+        return incoming.checked_contexts(owner, "context", context, len(users), self.context_dim)
 
 
 def drawn_codes(seed: int, n_users: int, width: int) -> FloatArray:

@@ -302,10 +302,10 @@ class LinUCBRecommender(AbstractLinearBandit):
 class LinThompsonRecommender(AbstractLinearBandit):
     """Shows each item as often as it is believed to be the best.
 
-    scale: the standard deviation of a reward around its prediction.
+    scale: the standard deviation of a reward around its prediction; sqrt(p (1 - p)) of a rate p.
     """
 
-    scale: float = field(default=0.5, kw_only=True)
+    scale: float = field(default=0.25, kw_only=True)
 
     type_name = "lin_thompson"
     search_space = _SEARCHED | SearchSpace(scale=Real(0.01, 10.0, log=True, acts=True))
