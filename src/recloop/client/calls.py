@@ -8,7 +8,7 @@ again after a pause that grows and is never the same, or that the service names.
 import asyncio
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
@@ -60,16 +60,38 @@ class _Rules:
         share = uuid.uuid4().int / 2.0**128  # two clients never come back together
         return least + 0.1 * grown * share if least else grown * (0.5 + 0.5 * share)
 
-    @staticmethod
-    def _value(answer: httpx.Response) -> Any:
-        if answer.is_success:
-            return answer.json()
-        try:
-            found = answer.json()
-            detail, name = str(found.get("detail", "")), str(found.get("request_id", ""))
-        except ValueError:
-            detail, name = answer.text[:200], ""
-        raise ServiceError(answer.status_code, detail or answer.reason_phrase, name)
+    def _conversation(
+        self, method: str, path: str, body: Any, admin: bool
+    ) -> Generator[dict[str, Any] | float, httpx.Response | httpx.TransportError | None, Any]:
+        """What to send, or how many seconds to wait, until there is a value to return."""
+        request = {
+            "method": method,
+            "url": self._address + path,
+            "json": body,
+            "headers": self._headers(admin),
+        }
+        attempt = 0
+        while True:
+            met = yield request
+            answer = met if isinstance(met, httpx.Response) else None
+            if answer is not None and answer.is_success:
+                return answer.json()
+            pause = self._pause(attempt, answer)
+            if pause is None:
+                if answer is None:
+                    raise ServiceError(0, f"{self._address} cannot be reached ({met})")
+                raise _refusal(answer)
+            yield pause
+            attempt += 1
+
+
+def _refusal(answer: httpx.Response) -> ServiceError:
+    try:
+        found = answer.json()
+        detail, name = str(found.get("detail", "")), str(found.get("request_id", ""))
+    except ValueError:
+        detail, name = answer.text[:200], ""
+    return ServiceError(answer.status_code, detail or answer.reason_phrase, name)
 
 
 def _parts(events: Iterable[Feedback]) -> list[list[dict[str, Any]]]:
@@ -170,24 +192,21 @@ class Client(_Rules):
 
     def call(self, method: str, path: str, body: Any = None, *, admin: bool = False) -> Any:
         """Any route; admin: send the administrator's key."""
-        attempt = 0
-        while True:
-            try:
-                answer = self._http.request(
-                    method, self._address + path, json=body, headers=self._headers(admin)
-                )
-                problem = None
-            except httpx.TransportError as error:
-                answer, problem = None, error
-            if answer is not None and answer.is_success:
-                return answer.json()
-            pause = self._pause(attempt, answer)
-            if pause is None:
-                if answer is None:
-                    raise ServiceError(0, f"{self._address} cannot be reached ({problem})")
-                return self._value(answer)
-            time.sleep(pause)
-            attempt += 1
+        talk = self._conversation(method, path, body, admin)
+        wanted = next(talk)
+        try:
+            while True:
+                if isinstance(wanted, float):
+                    time.sleep(wanted)
+                    wanted = next(talk)
+                    continue
+                try:
+                    met = self._http.request(**wanted)
+                except httpx.TransportError as error:
+                    met = error
+                wanted = talk.send(met)
+        except StopIteration as end:
+            return end.value
 
 
 class AsyncClient(_Rules):
@@ -273,21 +292,18 @@ class AsyncClient(_Rules):
 
     async def call(self, method: str, path: str, body: Any = None, *, admin: bool = False) -> Any:
         """As `Client.call`."""
-        attempt = 0
-        while True:
-            try:
-                answer = await self._http.request(
-                    method, self._address + path, json=body, headers=self._headers(admin)
-                )
-                problem = None
-            except httpx.TransportError as error:
-                answer, problem = None, error
-            if answer is not None and answer.is_success:
-                return answer.json()
-            pause = self._pause(attempt, answer)
-            if pause is None:
-                if answer is None:
-                    raise ServiceError(0, f"{self._address} cannot be reached ({problem})")
-                return self._value(answer)
-            await asyncio.sleep(pause)
-            attempt += 1
+        talk = self._conversation(method, path, body, admin)
+        wanted = next(talk)
+        try:
+            while True:
+                if isinstance(wanted, float):
+                    await asyncio.sleep(wanted)
+                    wanted = next(talk)
+                    continue
+                try:
+                    met = await self._http.request(**wanted)
+                except httpx.TransportError as error:
+                    met = error
+                wanted = talk.send(met)
+        except StopIteration as end:
+            return end.value
