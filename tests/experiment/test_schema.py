@@ -11,7 +11,8 @@ from recloop.experiment.schema import config_schema
 from recloop.models import MODELS
 from recloop.simulators import WORLDS
 
-CONFIGS = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
+FOLDER = Path(__file__).parents[2] / "configs"
+CONFIGS = sorted(set(FOLDER.rglob("*.yaml")) - {FOLDER / "serving.yaml"})
 
 
 @pytest.fixture(scope="module")

@@ -239,7 +239,7 @@ def check_servable(
         )
     arrays = model.arrays()
     for name in MATRICES & arrays.keys():
-        matrices = _matrices(arrays[name], shared=name.startswith("shared"))
+        matrices = _matrices(arrays[name])
         if matrices is None:
             continue
         if not np.isfinite(matrices).all():
@@ -252,13 +252,12 @@ def check_servable(
             )
 
 
-def _matrices(array: np.ndarray, *, shared: bool) -> np.ndarray | None:
-    """(n, d, d) of evidence or its inverse, packed or not; None where it is something else."""
-    if array.ndim == 2 and not shared:
-        width = int(np.sqrt(2 * array.shape[1]))
-        return unpacked(array, width) if packed_size(width) == array.shape[1] else None
-    full = array[None] if array.ndim == 2 else array
-    return full if full.ndim == 3 and full.shape[1] == full.shape[2] else None
+def _matrices(array: np.ndarray) -> np.ndarray | None:
+    """(n, d, d) of packed evidence or its inverse; None where it is something else."""
+    width = int(np.sqrt(2 * array.shape[-1]))
+    if array.ndim != 2 or packed_size(width) != array.shape[1]:
+        return None
+    return unpacked(array, width)
 
 
 def fingerprint(policy: Policy) -> str:

@@ -1,7 +1,6 @@
 """Jobs run here or in processes of their own, which end when this one does."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,18 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from hands import make
 from recloop.experiment.tuning.workers import workers
-
-
-def make(factor):
-    started = os.getpid()
-
-    def run(job):
-        if job == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        return job * factor, os.getpid() == started, os.environ.get("OPENBLAS_NUM_THREADS")
-
-    return run
 
 
 def test_one_worker_is_this_process():
@@ -45,14 +34,10 @@ def test_processes_have_one_thread_and_a_killed_one_is_noticed(monkeypatch):
     assert os.environ["OPENBLAS_NUM_THREADS"] == "7"
 
 
-def sleeper(_):
-    return time.sleep
-
-
 MAIN = """
 import sys, time
 sys.path.insert(0, {here!r})
-from test_workers import sleeper
+from hands import sleeper
 from recloop.experiment.tuning.workers import workers
 if __name__ == "__main__":
     with workers(2, sleeper, None) as hands:
@@ -80,7 +65,7 @@ def session_members(leader: int) -> list[int]:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_no_process_outlives_a_killed_parent(tmp_path):
     script = tmp_path / "main.py"
-    script.write_text(MAIN.format(here=str(Path(__file__).parent)))
+    script.write_text(MAIN.format(here=str(Path(__file__).parents[2])))
     parent = subprocess.Popen(
         [sys.executable, script], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
