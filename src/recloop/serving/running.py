@@ -10,11 +10,11 @@ from recloop.errors import InvalidConfig, RecloopError
 from recloop.serving.app import make_app
 from recloop.serving.keys import KeyRing
 from recloop.serving.opening import FirstModel, open_service
+from recloop.serving.protocol import bounded
 from recloop.serving.service import Service
 from recloop.serving.settings import ServingSettings
 
 GRACE_S = 30
-LARGEST_HEADERS = 65_536
 
 
 def run(settings: ServingSettings, *, example: bool = False) -> None:
@@ -38,7 +38,8 @@ def run(settings: ServingSettings, *, example: bool = False) -> None:
             access_log=False,
             log_level="error",
             timeout_graceful_shutdown=GRACE_S,
-            h11_max_incomplete_event_size=LARGEST_HEADERS,
+            http=bounded(settings.limits.seconds),
+            ws="none",
             server_header=False,
             backlog=2048,
         ),
