@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from recloop.models.base import AbstractRecommender
-from recloop.serving import checking
+from recloop.serving import checking, deciding
 
 MOST_BYTES = 6 << 30
 
@@ -37,9 +37,19 @@ def nan_let_through() -> list[Replacement]:
     ]
 
 
+def explodes() -> list[Replacement]:
+    """Making a list fails, with words that quote the person."""
+
+    def decide(self: Any, requests: Any, codes: Any) -> Any:
+        raise KeyError(f"nothing known of {requests[0].user}")
+
+    return [(deciding.Decider, "decide", decide)]
+
+
 PLANTED: dict[str, Callable[[], list[Replacement]]] = {
     "unbounded_k": unbounded_k,
     "nan_let_through": nan_let_through,
+    "explodes": explodes,
 }
 
 

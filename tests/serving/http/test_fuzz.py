@@ -37,7 +37,7 @@ def test_feedback_is_refused_or_bounded(service: Service, body: bytes) -> None:
     assert wrong_with_feedback(service, body) == []
 
 
-@pytest.mark.parametrize("planted", sorted(PLANTED))
+@pytest.mark.parametrize("planted", ["nan_let_through", "unbounded_k"])
 def test_the_same_search_finds_a_planted_mistake(
     service: Service, monkeypatch: pytest.MonkeyPatch, planted: str
 ) -> None:
