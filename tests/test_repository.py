@@ -42,7 +42,7 @@ ROOMS = {
     "streamlit": ("demo/", "cli/demo.py"),
     "fastapi": ("serving/app.py",),
     "starlette": ("serving/",),
-    "uvicorn": ("serving/running.py",),
+    "uvicorn": ("serving/running.py", "serving/protocol.py"),
     "msgspec": ("serving/",),
     "httpx": ("client/",),
     "prometheus_client": ("serving/exposition.py",),
