@@ -45,6 +45,8 @@ ROOMS = {
     "uvicorn": ("serving/running.py", "serving/protocol.py"),
     "msgspec": ("serving/",),
     "httpx": ("client/",),
+    "httptools": ("serving/load.py",),
+    "uvloop": ("serving/load.py",),
     "prometheus_client": ("serving/exposition.py",),
 }
 """Where each third party may be imported, below src/recloop; "" is everywhere."""

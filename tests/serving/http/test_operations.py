@@ -177,3 +177,24 @@ def test_the_steps_of_the_container_lead_to_a_first_recommendation(tmp_path: Pat
     finally:
         server.terminate()
         assert server.wait(60) == 0
+
+
+def test_a_load_is_bounded_and_for_this_machine_alone(tmp_path: Path) -> None:
+    program = [sys.executable, "-m", "recloop.cli", "bench-serve"]
+    paths = {"PYTHONPATH": str(ROOT / "src"), "RECLOOP_API_KEY": API_KEY}
+
+    def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*program, *arguments], capture_output=True, text=True, env=os.environ | paths,
+            check=False,
+        )  # fmt: skip
+
+    with ServerProcess(tmp_path) as server:
+        told = ("--seconds", "0.5", "--connections", "2", "--width", "8", "--json")
+        found = bench(server.address, *told)
+    assert found.returncode == 0, found.stderr
+    said = json.loads(found.stdout)
+    assert said["errors"] == 0
+    assert said["answers"] == said["statuses"]["200"] > 0
+    assert "this machine" in bench("http://192.0.2.1:80").stderr
+    assert "--seconds" in bench("http://127.0.0.1:1", "--seconds", "9999").stderr
