@@ -42,9 +42,11 @@ ROOMS = {
     "streamlit": ("demo/", "cli/demo.py"),
     "fastapi": ("serving/app.py",),
     "starlette": ("serving/",),
-    "uvicorn": ("serving/running.py",),
+    "uvicorn": ("serving/running.py", "serving/protocol.py"),
     "msgspec": ("serving/",),
     "httpx": ("client/",),
+    "httptools": ("serving/load.py",),
+    "uvloop": ("serving/load.py",),
     "prometheus_client": ("serving/exposition.py",),
 }
 """Where each third party may be imported, below src/recloop; "" is everywhere."""

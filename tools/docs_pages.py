@@ -19,7 +19,7 @@ SECTIONS = {
     "How to": ["how-to/*.md"],
     "Algorithms": ["bandits.md", "algorithms/*.md"],
     "Proof": ["metrics.md", "log_format.md", "benchmarks.md", "mutation.md"],
-    "The project": ["architecture.md", "conventions.md", "glossary.md"],
+    "The project": ["security.md", "architecture.md", "conventions.md", "glossary.md"],
 }
 PACKAGES = ["models", "data", "decisions", "evaluation", "training", "experiment", "testing"]
 MODULES = ["types", "errors", "utils.seeding"]

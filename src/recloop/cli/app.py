@@ -11,6 +11,7 @@ import typer
 
 from recloop import __version__
 from recloop.cli import (
+    bench_serve,
     compare,
     data,
     demo,
@@ -46,6 +47,7 @@ app.command("ope")(ope.ope)
 app.command("fit-world")(fit_world.fit_world)
 app.command("certify")(worlds.certify)
 app.command("serve")(serve.serve)
+app.command("bench-serve")(bench_serve.bench_serve)
 app.command("register")(register.register)
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)

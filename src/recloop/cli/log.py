@@ -8,8 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from recloop.cli.options import Json
+from recloop.errors import InvalidParameter
 
-app = typer.Typer(help="Import, export, describe and verify a decision log.", no_args_is_help=True)
+app = typer.Typer(
+    help="Import, export, back up, describe and verify a decision log.", no_args_is_help=True
+)
 
 Log = Annotated[str, typer.Argument(help="A file (SQLite), or postgresql://user@host/database.")]
 AnyLog = Annotated[
@@ -87,6 +90,86 @@ def describe(log: AnyLog, as_json: Json = False) -> None:
     from recloop.decisions.sources import describe_any
 
     _print(describe_any(log), as_json)
+
+
+@app.command()
+def backup(
+    log: Log,
+    file: Annotated[Path, typer.Argument(help="A new file for the copy.")],
+) -> None:
+    """Copy a log as of one moment, also while a service writes it; the copy is checked."""
+    from recloop.decisions.backups import back_up
+
+    n = back_up(log, file)
+    print(f"{file}: whole, up to seq {n:,}.")
+
+
+@app.command()
+def archive(
+    log: Log,
+    folder: Annotated[Path, typer.Argument(help="A new folder for the Parquet files.")],
+    before: Annotated[str, typer.Option(help="A place in the log, or a date (2026-01-31).")],
+    data_dir: Annotated[
+        Path, typer.Option("--data-dir", help="Of the service, which must not run.")
+    ] = Path("serving"),
+    as_json: Json = False,
+) -> None:
+    """Move old records of a service's log into a folder: those that can teach nothing more.
+
+    What is too young, not in a snapshot yet, or still spoken of stays. The service goes on from its
+    snapshot; `restore` brings everything back.
+    """
+    from recloop.serving.archiving import archive as move
+
+    seq, moment = (int(before), None) if before.isdigit() else (None, _moment(before))
+    _print(move(log, folder, data_dir, before_seq=seq, before_time=moment), as_json)
+
+
+def _moment(text: str) -> float:
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidParameter(
+            f"--before: must be a place in the log or a date such as 2026-01-31, got '{text}'."
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+@app.command()
+def restore(
+    log: Log,
+    folders: Annotated[list[Path], typer.Argument(help="Archives of this log, oldest first.")],
+    as_json: Json = False,
+) -> None:
+    """Bring archived records back into a log; "left" are those that are still in other archives."""
+    from recloop.serving.archiving import restore as bring_back
+
+    _print(bring_back(log, folders), as_json)
+
+
+@app.command()
+def forget(
+    log: Log,
+    user: Annotated[str, typer.Option("--user", help="The id of the person.")],
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Of the service, where the log is one's.")
+    ] = None,
+) -> None:
+    """Erase who a person is: the id becomes a pseudonym, records and what was learned stay.
+
+    A service that is running does this itself: POST /v1/users/ID:forget.
+    """
+    from recloop.decisions.backups import forget_user
+
+    if data_dir is None:
+        forget_user(log, user)
+    else:
+        from recloop.serving.forgetting import forget_offline
+
+        forget_offline(log, data_dir, user)
+    print("Forgotten. Copies, exports and registered models that name them are yours to see to.")
 
 
 @app.command()

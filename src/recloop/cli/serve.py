@@ -30,6 +30,9 @@ def serve(
     example: Annotated[
         bool, typer.Option("--example", help="Begin with invented people and items.")
     ] = False,
+    log_format: Annotated[
+        str | None, typer.Option("--log-format", help="text or json; what stderr gets.")
+    ] = None,
     overrides: Annotated[
         list[str] | None, typer.Option("--set", help="section.key=value, over the file.")
     ] = None,
@@ -40,7 +43,7 @@ def serve(
 
     given = {
         "model": run, "model_name": model, "log": log, "data_dir": data_dir, "host": host,
-        "port": port,
+        "port": port, "log_format": log_format,
     }  # fmt: skip
     settings = load_settings(
         config, overrides or [], {k: v for k, v in given.items() if v is not None}

@@ -48,6 +48,10 @@ class Database(Protocol):
         """How much room the log takes."""
         ...
 
+    def compact(self) -> None:
+        """Move what is committed to where it stays, so that no older page is left beside it."""
+        ...
+
     def hold(self) -> None:
         """Keep the log for this process alone until `close`; LogUnavailable if another holds it.
 

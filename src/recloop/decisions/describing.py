@@ -12,6 +12,7 @@ from recloop.decisions.records import REWARD_KINDS
 from recloop.errors import RecloopError
 
 SHOWN = 20
+DAY_S = 86_400.0
 
 
 def describe_log(log: DecisionLog) -> dict[str, Any]:
@@ -39,6 +40,21 @@ def describe_log(log: DecisionLog) -> dict[str, Any]:
         "items": len(log.ids("item")),
         "bytes": n_bytes,
         "bytes_per_decision": n_bytes / n_decisions if n_decisions else None,
+        **projected(n_bytes, n_decisions, first_time, last_time),
+    }
+
+
+def projected(
+    n_bytes: int, n_decisions: int, first_time: float | None, last_time: float | None
+) -> dict[str, Any]:
+    """How much a day brings and a year will, at the rate of the whole log; None before an hour."""
+    span = (last_time or 0.0) - (first_time or 0.0)
+    a_day = n_decisions * DAY_S / span if span >= 3600 else None
+    per = n_bytes / n_decisions if n_decisions else 0.0
+    return {
+        "decisions_per_day": a_day,
+        "bytes_per_year": None if a_day is None else a_day * per * 365,
+        "bytes_per_million_decisions": per * 1e6 if n_decisions else None,
     }
 
 
@@ -92,6 +108,7 @@ def _tallies(log: DecisionLog) -> list[str]:
     for table in ("decision", "reward", "control"):
         n = log.database.select(f"SELECT count(*) FROM {table}")[0][0]
         kept = counts.get(f"{table}.stored", 0) + counts.get(f"{table}.late", 0)
+        kept -= counts.get(f"{table}.archived", 0)
         if n != kept:
             said.append(f"{table}s: {n} are there, {kept} were counted when they were written.")
     return said

@@ -186,6 +186,30 @@ class DecisionLog:
                 self._names.codes(kind, new if as_given else id_order(new))
         return np.array(self._names.codes(kind, texts), dtype=np.int64)
 
+    def rename(self, kind: str, code: int, name: str) -> None:
+        """Give the user or item with that code another id; what it was called is overwritten.
+
+        Nothing else of the log changes: records know codes. In SQLite the old id is gone from the
+        file once `compact` has run; in PostgreSQL after a VACUUM, and from its own backups never.
+        """
+        check_choice("DecisionLog.rename", "kind", kind, ID_KINDS)
+        with self.transaction():
+            self._database.execute(
+                "UPDATE name SET text = ? WHERE kind = ? AND code = ?", (name, kind, code)
+            )
+            self._names.forget()
+
+    def count_archived(self, decisions: int, rewards: int, *, again: bool = False) -> None:
+        """Count records that were taken out (below 0: brought back); again: written anew for it."""
+        for table, n in (("decision", decisions), ("reward", rewards)):
+            self._count(f"{table}.archived", n)
+            if again:
+                self._count(f"{table}.stored", n)
+
+    def compact(self) -> None:
+        """Leave nothing beside the tables that was overwritten in them, as far as we can."""
+        self._database.compact()
+
     def _store(self, batch: Batch, own: IntArray | None, seq_shift: int | None) -> Appended:
         """Write what is new in a batch, give it its places, and count every result."""
         codes, fresh = batch.results, batch.fresh

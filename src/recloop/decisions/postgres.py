@@ -159,6 +159,9 @@ class PostgresDatabase:
         total = "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relnamespace = "
         return int(self.select(f"{total}'{SCHEMA}'::regnamespace AND relkind = 'r'")[0][0] or 0)
 
+    def compact(self) -> None:
+        pass  # VACUUM is the administrator's
+
     def hold(self) -> None:
         if self._holds:
             return

@@ -13,6 +13,7 @@ from recloop.errors import DamagedFile, LogUnavailable, MissingData
 from recloop.utils.files import alone_with
 
 BUSY_TIMEOUT_MS = 5000
+PAGES_AT_ONCE = 4096
 
 
 class SQLiteDatabase:
@@ -36,6 +37,7 @@ class SQLiteDatabase:
                 self._connection.pragma("synchronous", "full")
                 self._connection.pragma("fullfsync", 1)
                 self._connection.pragma("temp_store", "memory")
+                self._connection.pragma("secure_delete", 1)  # what is overwritten is gone
                 self._bring_up_to_date()
         except BaseException:
             self._connection.close()
@@ -112,6 +114,24 @@ class SQLiteDatabase:
             for end in ("", "-wal")
             if (file := Path(self.place + end)).is_file()
         )
+
+    def back_up(self, file: Path) -> None:
+        """Copy the whole file as of one moment; others may write meanwhile."""
+        with self._translated():
+            copy = apsw.Connection(str(file))
+            try:
+                with copy.backup("main", self._connection, "main") as backup:
+                    while not backup.done:
+                        backup.step(PAGES_AT_ONCE)
+                copy.pragma("journal_mode", "delete")  # one file, which may be moved
+            finally:
+                copy.close()
+
+    def compact(self) -> None:
+        free, pages = (int(self._connection.pragma(p)) for p in ("freelist_count", "page_count"))
+        if free > pages // 10:
+            self.execute("VACUUM")
+        self.select("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def hold(self) -> None:
         if self._hold is None:

@@ -5,12 +5,15 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from recloop.decisions import Control, open_log
+from recloop.decisions.parquet import write_decision_batches
 from recloop.errors import InvalidParameter, MissingData
 from recloop.serving import messages
 from recloop.serving.audit import audit
@@ -19,6 +22,10 @@ from recloop.serving.opening import HISTORY, swap_control
 from recloop.serving.policy import Policy
 from recloop.serving.service import Conflict, Service, config_control
 from recloop.utils.checks import finite_or_none
+
+PARQUET = "application/vnd.apache.parquet"
+_PLACE = {"type": "integer", "minimum": 1, "maximum": 1 << 53}
+_RANGE = {"first": _PLACE, "last": _PLACE}
 
 if TYPE_CHECKING:
     from recloop.serving.app import Serving
@@ -149,6 +156,37 @@ async def roll_back(serving: "Serving", request: HttpRequest, _: None) -> messag
     return await _in_force(service, control)
 
 
+MOST_EXPORTED = 10_000  # records; others wait for the log meanwhile
+
+
+async def export(serving: "Serving", request: HttpRequest, _: None) -> Response:
+    """Decisions of a range with what they earned, as a Parquet file; X-Last-Seq says how far."""
+    from recloop.serving.routes import number_of
+
+    service = serving.service
+    first = number_of(request, "first", 1, least=1, most=1 << 53)
+    last = number_of(request, "last", first + MOST_EXPORTED - 1, least=1, most=1 << 53)
+    last = min(last, first + MOST_EXPORTED - 1, service.state.seq)
+    batches = await service.ask(lambda log: list(log.decisions(first, last)))
+
+    def written() -> bytes:
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "decisions.parquet"
+            write_decision_batches(file, batches)
+            return file.read_bytes()
+
+    data = await asyncio.to_thread(written)
+    name = f'attachment; filename="decisions-{first}-{last}.parquet"'
+    return Response(data, 200, {"Content-Disposition": name, "X-Last-Seq": str(last)}, PARQUET)
+
+
+async def forget(serving: "Serving", request: HttpRequest, _: None) -> messages.Done:
+    written = await serving.service.forget(request.path_params["user"])
+    active = serving.service.state.active
+    assert active is not None
+    return messages.Done(written.seq, active.version)
+
+
 async def end_role(serving: "Serving", request: HttpRequest, _: None) -> messages.Done:
     service, role = serving.service, request.path_params["role"]
     if role not in ("shadow", "canary"):
@@ -261,6 +299,11 @@ def operations(operation: Callable[..., Any]) -> list[Any]:
                   answers={200: messages.Alarms}),
         operation("roll_back", "POST", "/v1/rollback", "Serve the policy before this one again",
                   roll_back, key="admin", answers=done),
+        operation("export", "GET", "/v1/log/export", "Decisions and what they earned, as Parquet",
+                  export, key="admin", answers={200: PARQUET}, query=_RANGE),
+        operation("forget", "POST", "/v1/users/{user}:forget",
+                  "Erase who a person is; their records stay without a name", forget, key="admin",
+                  answers=done),
         operation("end_role", "DELETE", "/v1/roles/{role}", "End the shadow or the canary",
                   end_role, key="admin", answers=done),
     ]  # fmt: skip

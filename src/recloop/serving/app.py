@@ -34,6 +34,7 @@ from recloop.serving.service import Service
 
 REQUEST_ID = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
 _logger = logging.getLogger("recloop.serving")
+_requests = logging.getLogger("recloop.serving.requests")
 
 
 @dataclass
@@ -128,10 +129,18 @@ def _endpoint(operation: Operation) -> Endpoint:
         except Exception as error:
             status, detail = status_of(error)
             if status == 500:
-                _logger.exception("request %s failed", request_id)
+                known = {"request_id": request_id, "route": operation.name}
+                _logger.exception("a request failed", extra=known)
             return problem(status, detail, request_id)
         finally:
-            serving.exposition.seen(operation.name, status, time.perf_counter() - began)
+            seconds = time.perf_counter() - began
+            serving.exposition.seen(operation.name, status, seconds)
+            if _requests.isEnabledFor(logging.INFO):
+                known = {
+                    "request_id": request_id, "route": operation.name, "method": operation.method,
+                    "status": status, "ms": round(1e3 * seconds, 3),
+                }  # fmt: skip
+                _requests.info("request", extra=known)
 
     return endpoint
 

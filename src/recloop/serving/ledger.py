@@ -216,6 +216,8 @@ class Ledger:
                 self._name_items([row["id"] for row in details.get("add", [])])
             elif details.get("what") == "activated":
                 self._log.activate([details["decision"]])
+            elif details.get("what") == "forgotten":
+                self._log.rename("user", details["user_code"], details["pseudonym"])
             elif details.get("what") == "log" and self._log.last_seq:
                 raise InvalidData(f"{self._log.place}: holds records already.")
         appended = self._log.append_controls(unit.controls)

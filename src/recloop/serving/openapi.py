@@ -26,7 +26,13 @@ def description(
     types: list[Any] = [messages.Problem]
     for one in operations:
         for kind in (one.body, *one.answers.values()):
-            types += [] if kind is None else kind if isinstance(kind, tuple) else [kind]
+            types += (
+                []
+                if kind is None or isinstance(kind, str)
+                else kind
+                if isinstance(kind, tuple)
+                else [kind]
+            )
     schemas, components = msgspec.json.schema_components(
         types, ref_template="#/components/schemas/{name}"
     )
@@ -71,11 +77,7 @@ def _operation(one: Operation, of: dict[Any, Any], needs_key: bool) -> dict[str,
         found["requestBody"] = {"required": True, "content": {"application/json": content}}
     responses: dict[str, Any] = {}
     for status, kind in one.answers.items():
-        content = (
-            {"text/plain": {"schema": {"type": "string"}}}
-            if kind is None
-            else {"application/json": {"schema": _schema(kind, of)}}
-        )
+        content = _content(kind, of)
         responses[str(status)] = {"description": TITLES.get(status, "Done"), "content": content}
     for status in _errors_of(one):
         schema = {"$ref": "#/components/schemas/Problem"}
@@ -87,6 +89,15 @@ def _operation(one: Operation, of: dict[Any, Any], needs_key: bool) -> dict[str,
     if one.key == "admin" or (one.key is not None and needs_key):
         found["security"] = [{"key": []}]
     return found
+
+
+def _content(kind: Any, of: dict[Any, Any]) -> dict[str, Any]:
+    """What an answer holds: text, bytes of a media type, or JSON of a type or of one of several."""
+    if kind is None:
+        return {"text/plain": {"schema": {"type": "string"}}}
+    if isinstance(kind, str):
+        return {kind: {"schema": {"type": "string", "format": "binary"}}}
+    return {"application/json": {"schema": _schema(kind, of)}}
 
 
 def _schema(kind: Any, of: dict[Any, Any]) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from recloop.serving import snapshots
 from recloop.serving.catalogue import Catalogue, Item
 from recloop.serving.ledger import open_alone
 from recloop.serving.people import People
-from recloop.serving.refold import refold
+from recloop.serving.refold import archived_to, refold
 from recloop.serving.registry import Registry
 from recloop.serving.service import Service, config_control
-from recloop.serving.settings import ServingSettings
+from recloop.serving.settings import LearningRules, ServingSettings
 from recloop.serving.state import ServiceState
 from recloop.utils.files import load_arrays
 
@@ -105,6 +105,18 @@ def _say_what_is_clipped(
         )
 
 
+def settings_of(log: DecisionLog, data_dir: str | Path) -> ServingSettings:
+    """Settings by which opening a service changes nothing: the rules that its log has."""
+    rules, learns = LearningRules(), True
+    for control in log.controls():
+        details = json.loads(control.details or "{}")
+        if details.get("what") == "rules":
+            rules = LearningRules(**details["rules"])
+        elif control.kind == "freeze" and details.get("all"):
+            learns = not details["frozen"]
+    return ServingSettings(log=log.place, data_dir=str(data_dir), rules=rules, learn=learns)
+
+
 def recovered(
     settings: ServingSettings,
     log: DecisionLog,
@@ -131,6 +143,12 @@ def recovered(
     if use_snapshots:
         folder = Path(settings.data_dir) / "snapshots"
         state = snapshots.newest(folder, log, state, registry.load, load_model, remark) or state
+    archived = archived_to(log)
+    if state.seq < archived:
+        raise InvalidData(
+            f"{log.place}: records up to {archived} were archived, and no whole snapshot holds "
+            "what they taught. Put them back: recloop log restore LOG FOLDER ..."
+        )
     refold(log, state, last=last)
     if state.lacking and last is None:
         raise DamagedFile(

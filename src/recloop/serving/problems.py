@@ -1,6 +1,7 @@
 """Errors as problem+json (RFC 9457): which status, which words, and never a traceback."""
 
 import msgspec
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from recloop.errors import (
@@ -24,6 +25,7 @@ TITLES = {
     413: "Body too large",
     415: "Unsupported media type",
     422: "Not acceptable",
+    431: "Headers too large",
     500: "Internal error",
     503: "Unavailable",
 }
@@ -59,6 +61,8 @@ def status_of(error: BaseException) -> tuple[int, str]:
     """The status and the words for an error; 500 without details for what nobody foresaw."""
     if isinstance(error, Refused):
         return error.status, error.detail
+    if isinstance(error, ClientDisconnect):
+        return 400, "the body ended before it was whole"
     if isinstance(error, msgspec.ValidationError):
         return 422, f"body: {error}"
     if isinstance(error, (msgspec.DecodeError, UnicodeDecodeError)):

@@ -1,5 +1,6 @@
 """The state from the log: everything after a snapshot, applied in the order of the log."""
 
+import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,6 +18,10 @@ AT_ONCE = 512  # rewards that are learned at once
 
 def refold(log: DecisionLog, state: ServiceState, *, last: int | None = None) -> ServiceState:
     """`state` after all records with a seq above its own, up to `last`."""
+    for control in log.controls(state.seq + 1):
+        details = json.loads(control.details or "{}")
+        if details.get("what") == "forgotten":
+            state.know_forgotten(details)
     end_of_log = log.last_seq if last is None else min(last, log.last_seq)
     first = state.seq + 1
     while first <= end_of_log:
@@ -25,6 +30,18 @@ def refold(log: DecisionLog, state: ServiceState, *, last: int | None = None) ->
         state.seq = end
         first = end + 1
     return state
+
+
+def archived_to(log: DecisionLog) -> int:
+    """The place up to which records were taken out into archives; 0 where none are missing."""
+    last = 0
+    for control in log.controls():
+        details = json.loads(control.details or "{}")
+        if details.get("what") == "archived":
+            last = int(details["last"])
+        elif details.get("what") == "restored":
+            last = 0
+    return last
 
 
 def _apply_window(log: DecisionLog, state: ServiceState, first: int, last: int) -> None:

@@ -105,6 +105,18 @@ class Registry:
             one.name for one in self.folder.iterdir() if one.is_dir() and NAME.fullmatch(one.name)
         )
 
+    def codes_of_user(self, user: str) -> dict[str, int]:
+        """The code that each registered model has of a person; those that know them alone."""
+        found = {}
+        for version in self.versions():
+            try:
+                users = _ids(checked_file(self.folder / version, IDS))["users"]
+            except RecloopError:
+                continue  # it cannot be served either
+            if user in users:
+                found[version] = users.index(user)
+        return found
+
     def digest(self, version: str) -> str:
         """The sha256 of a registered model's manifest."""
         return sha256_of(self._place(version) / MANIFEST)

@@ -42,7 +42,7 @@ class Operation:
     body: Any = None  # a type of `messages`
     answers: dict[int, Any] = field(
         default_factory=dict
-    )  # types of `messages`, or several of them; None for text
+    )  # types of `messages`, or several of them; None for text, or a media type
     query: dict[str, dict[str, Any]] = field(default_factory=dict)  # JSON schemas by name
     large: bool = False
     example: Any = None

@@ -1,7 +1,7 @@
 """The server process: says where it listens, drains when it is told to stop, and exits with 0."""
 
 import asyncio
-import sys
+import logging
 from typing import Any
 
 import uvicorn
@@ -9,12 +9,14 @@ import uvicorn
 from recloop.errors import InvalidConfig, RecloopError
 from recloop.serving.app import make_app
 from recloop.serving.keys import KeyRing
+from recloop.serving.logs import set_up
 from recloop.serving.opening import FirstModel, open_service
+from recloop.serving.protocol import bounded
 from recloop.serving.service import Service
 from recloop.serving.settings import ServingSettings
 
 GRACE_S = 30
-LARGEST_HEADERS = 65_536
+_logger = logging.getLogger("recloop.serving")
 
 
 def run(settings: ServingSettings, *, example: bool = False) -> None:
@@ -29,6 +31,7 @@ def run(settings: ServingSettings, *, example: bool = False) -> None:
             f"{settings.keys.api or 'that keys.api names'} to a key of at least 16 characters, or "
             "listen on 127.0.0.1."
         )
+    set_up(settings.log_format, requests=settings.log_requests)
     app = make_app(lambda: open_service(settings, _first(settings, example)), keys)
     server = Server(
         uvicorn.Config(
@@ -36,9 +39,10 @@ def run(settings: ServingSettings, *, example: bool = False) -> None:
             host=settings.host,
             port=settings.port,
             access_log=False,
-            log_level="error",
+            log_config=None,
             timeout_graceful_shutdown=GRACE_S,
-            h11_max_incomplete_event_size=LARGEST_HEADERS,
+            http=bounded(settings.limits.seconds),
+            ws="none",
             server_header=False,
             backlog=2048,
         ),
@@ -87,7 +91,7 @@ class Server(uvicorn.Server):
         for server in self.servers if self.started else []:
             for socket in server.sockets:
                 host, port = socket.getsockname()[:2]
-                print(f"recloop serves on http://{host}:{port}", file=sys.stderr, flush=True)
+                _logger.info("recloop serves on http://%s:%s", host, port)
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Drain, then stop; the signal is not raised again, so that the exit code is 0."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from recloop.decisions import Control, DecisionLog
-from recloop.errors import LogUnavailable
+from recloop.errors import LogUnavailable, MissingData
 from recloop.serving import snapshots
 from recloop.serving.alarms import Watch
 from recloop.serving.deciding import Decider, Request
@@ -324,6 +324,30 @@ class Service:
     async def configure(self, what: str, **details: Any) -> Control:
         """Write a control of the kind "config"."""
         return await self.control(config_control(what, **details))
+
+    async def forget(self, user: str) -> Control:
+        """Erase who a person is from the log, from memory and from the snapshots.
+
+        The id becomes a pseudonym that says nothing; records and what was learned from them stay.
+        """
+        code = self._users.get(user)
+        if code is None:
+            raise MissingData("forget: nobody of that id is in the log.")
+        known = await asyncio.to_thread(self.registry.codes_of_user, user)
+        details = {"what": "forgotten", "user_code": code, "known": known,
+                   "pseudonym": f"forgotten-{uuid.uuid4().hex}"}  # fmt: skip
+        control = Control(
+            f"forgotten/{code}", time.time(), "config", details=json.dumps(details, sort_keys=True)
+        )
+        control = await self.control(control)
+        if self._users.get(user) == code:
+            del self._users[user]
+        self._match_trainers(anew=True)  # theirs is a copy that knows the id
+        await self.ask(lambda log: log.compact())
+        await self.save_snapshot()
+        folder = Path(self.settings.data_dir) / "snapshots"
+        await asyncio.to_thread(snapshots.remove_before, folder, control.seq)
+        return control
 
     # Training beside the requests
 

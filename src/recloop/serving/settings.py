@@ -85,6 +85,8 @@ class ServingSettings(Section):
     rewards: what an event is worth, such as click: 1, purchase: 5.
     snapshot_every: records between two snapshots.
     publish_every: rewards between two models of a background trainer (DQN).
+    log_format: how the service writes to stderr: "text" for people, "json" for machines.
+    log_requests: write a line for each request, with its route and status, without its content.
     """
 
     model: str | None = None
@@ -106,6 +108,8 @@ class ServingSettings(Section):
     publish_every: Annotated[int, Field(ge=1)] = 500
     snapshots_kept: Annotated[int, Field(ge=1)] = 3
     remembered_decisions: Annotated[int, Field(ge=1)] = 100_000
+    log_format: Literal["text", "json"] = "text"
+    log_requests: bool = False
     rules: LearningRules = LearningRules()
     limits: Limits = Limits()
     lists: Lists = Lists()

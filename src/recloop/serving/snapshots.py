@@ -124,6 +124,13 @@ def _copied(policy: Policy) -> Policy:
     return twin
 
 
+def remove_before(folder: Path, seq: int) -> None:
+    """Remove the snapshots of records before `seq`, which know what is to be known no more."""
+    for old in kept(folder):
+        if int(old.name) < seq:
+            shutil.rmtree(old)
+
+
 def kept(folder: Path) -> list[Path]:
     """The snapshots below `folder`, newest first."""
     if not folder.is_dir():

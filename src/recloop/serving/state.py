@@ -61,6 +61,7 @@ class ServiceState:
         self.learned: dict[str, int] = {"rows": 0, "corrections": 0, "left_out": 0, "too_late": 0}
         self.tallies: dict[str, Tally] = {}  # by the version that decided
         self.recent: OrderedDict[str, Shown] = OrderedDict()
+        self._forgotten: dict[str, dict[str, int]] = {}  # version -> pseudonym -> model's code
         self.remembered = remembered
         self._load = load
 
@@ -251,6 +252,7 @@ class ServiceState:
         policy = self._promoted(control.file) if role == "active" else None
         if policy is None:
             policy = self._load(control.file, control.sha256)
+            self._rename_people(policy)
         policy.name = str(details.get("name", policy.name))
         policy.learns = policy.model.learns == "steps" and bool(details.get("learns", True))
         policy.align(self.catalogue.ids)
@@ -302,6 +304,7 @@ class ServiceState:
             return
         self.lacking = ""
         fresh = handed_over(model, before, int(details.get("n_learned", before.n_published)))
+        self._rename_people(fresh)
         fresh.align(self.catalogue.ids)
         if before is self.active:
             self.active = fresh
@@ -329,7 +332,32 @@ class ServiceState:
             else:
                 self.canary = None
         elif what == "forgotten":
-            self.people.forget(int(details["user_code"]))
+            self._forget(details)
+
+    def know_forgotten(self, details: dict[str, Any]) -> None:
+        """Take note of the pseudonym of who is to be forgotten, before the fold gets there.
+
+        The names of the log have it already, for all records; a model file has the id still.
+        """
+        for version, code in details["known"].items():
+            self._forgotten.setdefault(version, {})[details["pseudonym"]] = code
+        for policy in [*self.policies, *self.previous]:
+            self._rename_people(policy)
+
+    def _rename_people(self, policy: Policy) -> None:
+        for pseudonym, code in self._forgotten.get(policy.version, {}).items():
+            policy.users = {user: own for user, own in policy.users.items() if own != code}
+            policy.users[pseudonym] = code
+
+    def _forget(self, details: dict[str, Any]) -> None:
+        code = int(details["user_code"])
+        self.know_forgotten(details)
+        self.people.forget(code)
+        for policy in [*self.policies, *self.previous]:
+            policy.waiting.pop(code, None)
+        for shown in self.recent.values():
+            if shown.user_code == code:
+                shown.user = details["pseudonym"]
 
     def _activate(self, control: Control, decision: str, found: Shown | None) -> None:
         shown = self.recent.get(decision)
