@@ -45,7 +45,6 @@ ROOMS = {
     "starlette": ("serving/",),
     "uvicorn": ("serving/running.py",),
     "msgspec": ("serving/",),
-    "httpx": ("client/",),
     "prometheus_client": ("serving/exposition.py",),
 }
 """Where each third party may be imported, below src/recloop; "" is everywhere."""
