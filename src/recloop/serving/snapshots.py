@@ -82,7 +82,7 @@ class Frozen:
                     "turns": list(one.turns),
                     "grown": sorted(one.grown.items()),
                     "n_published": one.n_published,
-                    "items": one.items,
+                    "items": list(one.items),
                 }
                 for one in policies
             },
