@@ -114,7 +114,7 @@ async def thaw(serving: "Serving", request: HttpRequest, _: None) -> messages.Do
 
 async def _set_frozen(serving: "Serving", request: HttpRequest, frozen: bool) -> messages.Done:
     service, version = serving.service, request.path_params["version"]
-    if version not in {one.version for one in service.state.policies}:
+    if not any(one.is_called(version) for one in service.state.policies):
         raise MissingData(f"models: '{version[:100]}' is not being served.")
     details = json.dumps({"version": version, "frozen": frozen})
     control = Control(uuid.uuid4().hex, time.time(), "freeze", details=details)
@@ -165,9 +165,9 @@ async def experiments(serving: "Serving", request: HttpRequest, _: None) -> mess
     rows = []
     for version, tally in sorted(state.tallies.items()):
         role, share = "", None
-        if version == active.version:
+        if version == active.origin:
             role, share = "active", 1.0 if canary is None else 1.0 - canary.share
-        elif canary is not None and version == canary.policy.version:
+        elif canary is not None and version == canary.policy.origin:
             role, share = "canary", canary.share
         radius = tally.radius()
         rows.append(
@@ -184,8 +184,8 @@ async def experiments(serving: "Serving", request: HttpRequest, _: None) -> mess
     if canary is None:
         return messages.Experiments(rows, None)
     found = compared(
-        state.tallies.get(canary.policy.version, Tally()),
-        state.tallies.get(active.version, Tally()),
+        state.tallies.get(canary.policy.origin, Tally()),
+        state.tallies.get(active.origin, Tally()),
     )
     against = messages.ComparedVariants(
         found.difference, finite_or_none(found.low), finite_or_none(found.high), found.verdict

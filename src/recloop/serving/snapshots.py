@@ -40,7 +40,7 @@ from recloop.utils.files import (
     write_manifest,
 )
 
-VERSION = 1
+VERSION = 2
 
 
 class Frozen:
@@ -64,6 +64,7 @@ class Frozen:
             "prepared": dict(state.prepared),
             "settled_seq": state.settled_seq,
             "learned": dict(state.learned),
+            "origins": dict(state.origins),
             "tallies": {name: astuple(one) for name, one in state.tallies.items()},
             "catalogue": state.catalogue.to_json(),
             "rules": [[seq, rules.model_dump()] for seq, rules in state.rules_since],
@@ -77,6 +78,8 @@ class Frozen:
                 names[id(one)]: {
                     "name": one.name,
                     "version": one.version,
+                    "origin": one.origin,
+                    "since": one.since,
                     "sha256": one.sha256,
                     "learns": one.learns,
                     "turns": list(one.turns),
@@ -183,6 +186,7 @@ def read(
     state.prepared = {str(name): float(when) for name, when in found["prepared"].items()}
     state.learned = {name: int(n) for name, n in found["learned"].items()}
     state.tallies = {name: Tally(*row) for name, row in found["tallies"].items()}
+    state.origins = dict(found["origins"])
     state.rules_since = [(int(seq), LearningRules(**rules)) for seq, rules in found["rules"]]
     policies = {
         name: _policy(place, name, about, catalogue, read_policy)
@@ -224,6 +228,7 @@ def _policy(
         items=about["items"],
         users=read_json(checked_file(place, f"{name}.users.json")),
     )
+    policy.origin, policy.since = str(about["origin"]), int(about["since"])
     policy.learns = bool(about["learns"])
     policy.turns = [int(seq) for seq in about["turns"]]
     policy.grown = {int(item): int(seq) for item, seq in about["grown"]}

@@ -59,7 +59,8 @@ class ServiceState:
         self.settled_seq = 0  # decisions up to here have their defaults
         self.prepared: dict[str, float] = {}  # activated later than decided: by decision, when
         self.learned: dict[str, int] = {"rows": 0, "corrections": 0, "left_out": 0, "too_late": 0}
-        self.tallies: dict[str, Tally] = {}  # by the version that decided
+        self.tallies: dict[str, Tally] = {}  # by the version that decided, as it was activated
+        self.origins: dict[str, str] = {}  # of published versions: which one was activated
         self.recent: OrderedDict[str, Shown] = OrderedDict()
         self.remembered = remembered
         self._load = load
@@ -197,7 +198,8 @@ class ServiceState:
         known = [one.taught[-1][1] for one in decision.earned.values() if one.taught]
         total = sum(known)
         only = before is None and len(known) == 1
-        tally = self.tallies.setdefault(decision.version or decision.policy, Tally())
+        version = decision.version or decision.policy
+        tally = self.tallies.setdefault(self.origins.get(version, version), Tally())
         tally.add(None if only else total - value + (before or 0.0), total)
 
     def _teach(self, rows: "list[_Lesson]") -> None:
@@ -251,6 +253,7 @@ class ServiceState:
         policy = self._promoted(control.file) if role == "active" else None
         if policy is None:
             policy = self._load(control.file, control.sha256)
+            policy.since = control.seq
         policy.name = str(details.get("name", policy.name))
         policy.learns = policy.model.learns == "steps" and bool(details.get("learns", True))
         policy.align(self.catalogue.ids)
@@ -267,10 +270,10 @@ class ServiceState:
     def _promoted(self, version: str) -> Policy | None:
         """The canary or the shadow of that version, with all it learned; it leaves its role."""
         canary, shadow = self.canary, self.shadow
-        if canary is not None and canary.policy.version == version:
+        if canary is not None and canary.policy.is_called(version):
             self.canary = None
             return canary.policy
-        if shadow is not None and shadow.version == version:
+        if shadow is not None and shadow.is_called(version):
             self.shadow = None
             return shadow
         return None
@@ -287,14 +290,19 @@ class ServiceState:
             self.learns = not details["frozen"]
             return
         for policy in self.policies:
-            if policy.version == details["version"]:
+            if policy.is_called(details["version"]):
                 policy.learns = not details["frozen"] and policy.model.learns == "steps"
 
     def _publish(self, control: Control, details: dict[str, Any]) -> None:
-        """A trainer's new parameters for the policy that is served under that name."""
-        before = next((one for one in self.policies if one.name == details["name"]), None)
+        """A trainer's new parameters for the policy that it learns for, if that is served still."""
+        since = details.get("since")
+        before = None
+        for one in reversed(self.policies):
+            if one.since == since or (since is None and one.name == details["name"]):
+                before = one
         if before is None:
             return
+        self.origins[control.file] = before.origin
         try:
             model = self._load(control.file, control.sha256)
         except MissingData:  # pruned: a later one knows all that it knew

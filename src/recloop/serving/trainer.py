@@ -23,8 +23,8 @@ KEPT_PUBLISHED = 8
 MARK = ".published"
 
 _logger = logging.getLogger("recloop.serving")
-Publish = Callable[[str, str, str, int], None]
-"""(version, sha256, name of the policy, steps learned): called on the trainer's thread."""
+Publish = Callable[[str, str, "Trainer"], None]
+"""(version, sha256, who publishes): called on the trainer's thread."""
 
 
 class Trainer:
@@ -33,7 +33,7 @@ class Trainer:
     def __init__(
         self, policy: Policy, registry: Registry, publish_every: int, publish: Publish
     ) -> None:
-        self.name = policy.name
+        self.name, self.since = policy.name, policy.since
         self._registry = registry
         self._every = publish_every
         self._publish = publish
@@ -100,13 +100,14 @@ class Trainer:
             self._published = self._n  # try again after as many steps
             return
         self._published = self._n
-        self._publish(version, digest, self.name, self._n)
+        self._publish(version, digest, self)
         self._registry.prune(name, KEPT_PUBLISHED)
 
 
 def handed_over(fresh: Policy, before: Policy, n_published: int) -> Policy:
     """`fresh`, a published model, in the place of `before`: what it has not learned stays kept."""
     fresh.name, fresh.learns, fresh.users = before.name, before.learns, before.users
+    fresh.origin, fresh.since = before.origin, before.since
     fresh.turns, fresh.grown = before.turns, before.grown
     fresh.n_published = n_published
     fresh.unpublished = without_first(before.unpublished, n_published - before.n_published)
