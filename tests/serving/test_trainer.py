@@ -203,6 +203,20 @@ def test_what_a_canary_learns_takes_the_place_of_the_canary_also_under_the_name_
         assert digest_of(recovered(settings, log, registry)) == told
 
 
+def test_a_policy_of_any_name_publishes(tmp_path):
+    async def test():
+        settings = settings_in(tmp_path, publish_every=4)
+        async with serving(settings, small()) as service:
+            version, digest = another_dqn(service)
+            await service.control(swap_control(version, digest, role="active", name="é la carte*"))
+            await click(Visits(service), 4)
+            await until(lambda: published(service) == 1)
+            assert service.state.active.name == "é la carte*"
+            assert service.state.active.version != version
+
+    run(test())
+
+
 def test_what_was_learned_for_a_policy_that_was_replaced_meanwhile_is_not_served(tmp_path):
     async def test():
         settings = settings_in(tmp_path, publish_every=5)

@@ -9,6 +9,7 @@ of the log, and a restart goes on with the steps that no published model knows.
 
 import logging
 import queue
+import re
 import threading
 from collections.abc import Callable
 from copy import deepcopy
@@ -90,7 +91,7 @@ class Trainer:
 
     def _register(self) -> None:
         users = sorted(self._learner.users, key=self._learner.users.__getitem__)
-        name = f"{self.name.removesuffix(MARK)[:60]}{MARK}"
+        name = f"{file_name(self.name.removesuffix(MARK))[:60]}{MARK}"
         try:
             version, digest = self._registry.add(
                 self._learner.model, users=users, items=self._learner.items, name=name
@@ -102,6 +103,12 @@ class Trainer:
         self._published = self._n
         self._publish(version, digest, self)
         self._registry.prune(name, KEPT_PUBLISHED)
+
+
+def file_name(name: str) -> str:
+    """The name of a policy as that of a folder: 0 for whatever a folder may not have."""
+
+    return re.sub(r"^[^A-Za-z0-9]|[^A-Za-z0-9._-]", "0", name)
 
 
 def handed_over(fresh: Policy, before: Policy, n_published: int) -> Policy:
