@@ -10,6 +10,7 @@ import pytest
 from recloop.decisions import open_log
 from recloop.models.registry import load_model
 from recloop.serving.opening import recovered
+from recloop.serving.people import People
 from recloop.serving.registry import Registry
 from recloop.serving.snapshots import Frozen, digest_of, kept, read
 from recloop.utils.files import write_json, write_manifest
@@ -200,6 +201,24 @@ def test_snapshots_are_written_while_serving_and_the_oldest_removed(tmp_path):
         state, _ = restarted(told)
         assert digest_of(state) == digest
         assert 0 < state.folded_from < state.seq
+
+    run(test())
+
+
+def test_a_snapshot_walks_through_nobodys_memory_before_it_is_written(tmp_path, monkeypatch):
+    async def test():
+        told = settings_in(tmp_path, lists={"seen": "never"})
+        async with serving(told, small("q_learning", state="last_item"), crash=True) as service:
+            visits, walked = Visits(service), []
+            await wander(visits, stream(0, "walks"), 2)
+            arrays, then = People.arrays, digest_of(service.state)
+            monkeypatch.setattr(People, "arrays", lambda one: walked.append(one) or arrays(one))
+            frozen = Frozen(service.state)
+            assert walked == []
+            await wander(visits, stream(1, "walks"), 2)
+            state = read(frozen.write(tmp_path / "aside", 1), service.registry.load, load_model, 10)
+            assert len(walked) == 1
+            assert digest_of(state) == then != digest_of(service.state)
 
     run(test())
 

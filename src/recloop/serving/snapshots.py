@@ -52,8 +52,8 @@ class Frozen:
         self.policies = {f"policy{i}": _copied(one) for i, one in enumerate(policies)}
         names = {id(one): f"policy{i}" for i, one in enumerate(policies)}
         named: Callable[[Policy | None], str | None] = lambda one: names.get(id(one))  # noqa: E731
-        self.arrays = state.people.arrays() | {"likes_of": state.likes.copy()}
-        self.arrays["shows_of"] = state.shows.copy()
+        self._people = state.people.frozen()
+        self._counts = {"likes_of": state.likes.copy(), "shows_of": state.shows.copy()}
         canary = state.canary
         self.json: dict[str, Any] = {
             "version": VERSION,
@@ -90,6 +90,11 @@ class Frozen:
                 for one in policies
             },
         }
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """People and counts; made when they are written, which takes long where they are many."""
+        return self._people.arrays() | self._counts
 
     def write(self, folder: Path, keep: int) -> Path:
         """Write it whole below `folder`, and remove all but the newest `keep`."""
