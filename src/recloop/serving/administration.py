@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request as HttpRequest
@@ -96,7 +97,8 @@ async def _take_role(
     """The model is read and checked whole before a word of it is written."""
     service = serving.service
     version = request.path_params["version"]
-    policy = service.registry.load(version)
+    load = partial(service.registry.load, version)
+    policy = await asyncio.get_running_loop().run_in_executor(None, load)
     _fits(service, policy)
     if name is not None:
         details["name"] = name
