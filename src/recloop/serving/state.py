@@ -7,7 +7,7 @@ were cut, on what was asked meanwhile, or on how often the service was restarted
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -93,7 +93,8 @@ class ServiceState:
     def apply_shown(self, shown: Shown) -> None:
         """A decision that stands in the log."""
         self._reach(shown.seq, shown.id)
-        self.remember(shown)
+        has_lists = shown.candidates is not None or shown.excluded is not None
+        self.remember(replace(shown) if has_lists else shown)
         if shown.activated:
             self._count_shown(shown)
 
@@ -110,8 +111,10 @@ class ServiceState:
         """Keep a decision at hand for its rewards; what is not kept is read from the log again.
 
         What units under way hold is kept whatever the limit: read again by then, it would lack
-        what was applied in between.
+        what was applied in between. Of what it was chosen is let go: it can be long, and no reward
+        asks for it.
         """
+        shown.candidates = shown.excluded = None
         self.count_past(shown)
         self.recent[shown.id] = shown
         self.recent.move_to_end(shown.id)
