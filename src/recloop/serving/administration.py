@@ -199,12 +199,14 @@ async def judge(serving: "Serving", request: HttpRequest, _: None) -> Response:
     """The log is read beside the ledger, on a connection of its own."""
     service = serving.service
     rules, shadow = service.state.rules, service.state.shadow
+    n_items, sizes = len(service.state.catalogue), dict(service.state.catalogue.sizes)
 
     def look() -> dict[str, Any]:
         with open_log(service.settings.log, create=False) as log:
             return audit(
                 log,
-                n_items=len(service.state.catalogue),
+                n_items=n_items,
+                sizes=sizes,
                 shadow=None if shadow is None else shadow.version,
                 decided_before=time.time() - rules.reward_wait_s,
                 default=rules.default_reward,
