@@ -125,6 +125,9 @@ def test_what_the_service_cannot_do_now_is_answered_with_503(tmp_path, monkeypat
             asks = [sent_raw(client, f"u{n}") for n in range(6)]
             codes = [answer.status_code for answer in await asyncio.gather(*asks)]
             assert set(codes) == {200, 503}
+            looks = [client.get("/v1/decisions/one") for _ in range(6)]
+            codes = [answer.status_code for answer in await asyncio.gather(*looks)]
+            assert set(codes) == {404, 503}
             app.state.serving.service.broken = ValueError("a defect")
             assert (await client.get("/health/ready")).status_code == 503
             answer = await sent_raw(client, "u0")

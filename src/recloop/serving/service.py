@@ -170,7 +170,7 @@ class Service:
         if shown is None:
             shown = await self._decided(request)
         if request.is_named and not len(shown.items):  # now; it may have been otherwise then
-            shown = await self.find(request.id) or shown
+            shown = await self._find(request.id) or shown
         if shown.user != request.user:
             raise Conflict(
                 f"request_id '{request.id}' was used for another user. Give each request its own."
@@ -384,6 +384,10 @@ class Service:
 
     async def find(self, decision: str) -> Shown | None:
         """A decision of the log with what it earned so far."""
+        self._let_in(1)
+        return await self._find(decision)
+
+    async def _find(self, decision: str) -> Shown | None:
         shown = await self.ask(lambda log: find_shown(log, decision))
         if shown is not None:
             self.state.count_past(shown)
@@ -524,7 +528,7 @@ class Service:
 
     async def _settle_prepared(self, decision: str, rules: LearningRules) -> int:
         """What was activated later than decided has its wait counted from then."""
-        shown = await self.find(decision)
+        shown = await self._find(decision)
         when = self.state.prepared.get(decision)
         if shown is None or when is None:
             return 0
