@@ -187,9 +187,13 @@ def test_what_a_canary_learns_takes_the_place_of_the_canary_also_under_the_name_
             assert active.version != active.origin
             assert canary.version != canary.origin
             assert {f"p{n}" for n in range(50) if in_canary(f"p{n}", service.state.canary)} == got
-            await click(Visits(service, name="e"), 4)
+            visits = Visits(service, name="e")
+            await click(visits, 4)
+            await service.settle(visits.now + 1900.0)
+            await until(lambda: published(service) == 6)  # 12 clicks and 12 defaults, each of two
             assert set(service.state.tallies) <= {first.version, version}
             assert sum(one.n for one in service.state.tallies.values()) == 12
+            canary = service.state.canary.policy
             await service.control(swap_control(version, digest, role="active"))
             assert service.state.active is canary
             assert service.state.canary is None

@@ -65,6 +65,7 @@ class Frozen:
             "settled_seq": state.settled_seq,
             "learned": dict(state.learned),
             "origins": dict(state.origins),
+            "unsettled": [[seq, *what] for seq, what in sorted(state.unsettled.items())],
             "tallies": {name: astuple(one) for name, one in state.tallies.items()},
             "catalogue": state.catalogue.to_json(),
             "rules": [[seq, rules.model_dump()] for seq, rules in state.rules_since],
@@ -192,6 +193,7 @@ def read(
     state.learned = {name: int(n) for name, n in found["learned"].items()}
     state.tallies = {name: Tally(*row) for name, row in found["tallies"].items()}
     state.origins = dict(found["origins"])
+    state.hold_unsettled({seq: (version, total) for seq, version, total in found["unsettled"]})
     state.rules_since = [(int(seq), LearningRules(**rules)) for seq, rules in found["rules"]]
     policies = {
         name: _policy(place, name, about, catalogue, read_policy)

@@ -4,6 +4,7 @@ The state after record s is a function of the records 1..s alone. It does not de
 were cut, on what was asked meanwhile, or on how often the service was restarted.
 """
 
+import heapq
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -60,6 +61,8 @@ class ServiceState:
         self.prepared: dict[str, float] = {}  # activated later than decided: by decision, when
         self.learned: dict[str, int] = {"rows": 0, "corrections": 0, "left_out": 0, "too_late": 0}
         self.tallies: dict[str, Tally] = {}  # by the version that decided, as it was activated
+        self.unsettled: dict[int, tuple[str, float]] = {}  # of no tally yet: by seq, what is known
+        self._unsettled_order: list[int] = []  # a heap of these
         self.origins: dict[str, str] = {}  # of published versions: which one was activated
         self.recent: OrderedDict[str, Shown] = OrderedDict()
         self.remembered = remembered
@@ -169,6 +172,7 @@ class ServiceState:
                 del self.prepared[decision.id]
         elif reward.kind == "default":
             self.settled_seq = max(self.settled_seq, decision.seq)
+            self._count_settled(self.settled_seq)
 
     def _lesson(self, reward: Reward, decision: Shown) -> "_Lesson | None":
         """What a reward says that was not learned yet; None if nothing."""
@@ -196,14 +200,32 @@ class ServiceState:
         )
 
     def _tally(self, decision: Shown, value: float, before: float | None) -> None:
-        """A decision's reward is the sum over its slots."""
+        """A decision's reward is the sum over its slots; it counts when its wait is over.
+
+        Before that only those that earned something would be known: every rate would be too high.
+        """
         assert decision.earned is not None
         known = [one.taught[-1][1] for one in decision.earned.values() if one.taught]
         total = sum(known)
         only = before is None and len(known) == 1
         version = decision.version or decision.policy
-        tally = self.tallies.setdefault(self.origins.get(version, version), Tally())
+        version = self.origins.get(version, version)
+        if self.rules.default_reward is not None and decision.seq > self.settled_seq:
+            if decision.seq not in self.unsettled:
+                heapq.heappush(self._unsettled_order, decision.seq)
+            self.unsettled[decision.seq] = version, total
+            return
+        tally = self.tallies.setdefault(version, Tally())
         tally.add(None if only else total - value + (before or 0.0), total)
+
+    def hold_unsettled(self, rows: dict[int, tuple[str, float]]) -> None:
+        """Decisions that no tally has counted yet."""
+        self.unsettled, self._unsettled_order = dict(rows), sorted(rows)
+
+    def _count_settled(self, last: float) -> None:
+        while self._unsettled_order and self._unsettled_order[0] <= last:
+            version, total = self.unsettled.pop(heapq.heappop(self._unsettled_order))
+            self.tallies.setdefault(version, Tally()).add(None, total)
 
     def _teach(self, rows: "list[_Lesson]") -> None:
         if not self.learns:
@@ -328,6 +350,8 @@ class ServiceState:
             self.log_id = str(details["id"])
         elif what == "rules":
             self.rules_since.append((control.seq, LearningRules(**details["rules"])))
+            if self.rules.default_reward is None:  # nothing is waited for any more
+                self._count_settled(float("inf"))
         elif what == "items":
             self._change_items(control.seq, details)
             self.catalogue.version = control.seq
