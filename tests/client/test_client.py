@@ -166,3 +166,11 @@ def test_readiness_is_a_plain_yes_or_no():
     assert both(Service((200, {})), lambda c: c.is_ready()) is True
     assert both(Service((503, {})), lambda c: c.is_ready()) is False
     assert both(Service(httpx.ConnectError("x")), lambda c: c.is_ready()) is False
+
+
+@pytest.mark.parametrize("act", ["activate", "decision"])
+def test_an_id_of_any_characters_is_one_step_of_the_path(act):
+    service = Service((200, {"activated": True}))
+    both(service, lambda client: getattr(client, act)("shop/7?a#b"))
+    place = b"/v1/decisions/shop%2F7%3Fa%23b"
+    assert service.asked[0].url.raw_path.removesuffix(b"/activate") == place

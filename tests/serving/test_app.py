@@ -2,12 +2,17 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from urllib.parse import quote
 
 import httpx
 import numpy as np
+import pytest
 
 from recloop.models.registry import build_model
 from recloop.serving.create import create_app
+from recloop.serving.keys import KeyRing
+from recloop.serving.problems import Refused
+from recloop.serving.settings import Keys
 from recloop.serving.snapshots import digest_of
 from serving.house import N_ITEMS, N_USERS, run
 
@@ -120,6 +125,9 @@ def test_what_the_service_cannot_do_now_is_answered_with_503(tmp_path, monkeypat
             asks = [sent_raw(client, f"u{n}") for n in range(6)]
             codes = [answer.status_code for answer in await asyncio.gather(*asks)]
             assert set(codes) == {200, 503}
+            looks = [client.get("/v1/decisions/one") for _ in range(6)]
+            codes = [answer.status_code for answer in await asyncio.gather(*looks)]
+            assert set(codes) == {404, 503}
             app.state.serving.service.broken = ValueError("a defect")
             assert (await client.get("/health/ready")).status_code == 503
             answer = await sent_raw(client, "u0")
@@ -131,3 +139,44 @@ def test_what_the_service_cannot_do_now_is_answered_with_503(tmp_path, monkeypat
         return await client.post("/v1/recommend", json={"user": user})
 
     run(test())
+
+
+def test_whatever_id_a_caller_gives_names_its_decision(tmp_path, monkeypatch):
+    async def test():
+        app = application(tmp_path, monkeypatch)
+        async with client_of(app) as client:
+            for name in ("shop/7", "a?b#c", "50%", "é/activate"):
+                asked = {"user": "u0", "request_id": name, "defer_activation": True}
+                await sent(client, "/v1/recommend", **asked)
+                place = f"/v1/decisions/{quote(name, safe='')}"
+                assert (await client.get(place)).json()["decision_id"] == name
+                await sent(client, f"{place}/activate")
+                assert (await client.get(place)).json()["activated"]
+
+    run(test())
+
+
+def test_an_id_that_ends_with_a_line_feed_is_refused(tmp_path, monkeypatch):
+    async def test():
+        async with client_of(application(tmp_path, monkeypatch)) as client:
+            await sent(client, "/v1/recommend", 422, user="u0\n")
+
+    run(test())
+
+
+def test_features_too_large_to_reckon_with_are_refused(tmp_path, monkeypatch):
+    async def test():
+        async with client_of(application(tmp_path, monkeypatch)) as client:
+            item = {"id": "new", "features": [1e308]}
+            await sent(client, "/v1/items", 422, add=[item])
+            await sent(client, "/v1/items", add=[item | {"features": [1e6]}])
+
+    run(test())
+
+
+def test_a_key_of_any_letters_is_known_by_its_bytes():
+    key = "Schlüssel für Ämter"
+    ring = KeyRing(Keys(api="A"), {"A": key})
+    ring.check({"x-api-key": key.encode().decode("latin-1")})  # as a server hands headers over
+    with pytest.raises(Refused):
+        ring.check({"x-api-key": "Schlussel fur Amter"})

@@ -18,6 +18,7 @@ from recloop.serving.registry import Registry
 from recloop.serving.service import Conflict, config_control
 from recloop.serving.settings import Lists
 from recloop.serving.state import ServiceState
+from recloop.serving.stored import find_shown
 from recloop.types import Transitions
 from recloop.utils.seeding import stream
 from serving.house import N_ITEMS, N_USERS, START, Visits, run, serving, settings_in, small, wander
@@ -259,10 +260,25 @@ def test_the_log_says_of_what_it_was_chosen_also_while_the_catalogue_changes(tmp
 
     seen, later = run(test())
     assert list(seen.values()) == [8, 7]  # a random policy does not know the new item
-    state = recovered(told, open_log(told.log), Registry(f"{told.data_dir}/models"),
-                      use_snapshots=False)  # fmt: skip
-    assert {one.id: one.n_eligible for one in state.recent.values()} == seen
-    assert state.recent[later].excluded.tolist() == [1, 8]
+    with open_log(told.log) as log:
+        state = recovered(told, log, Registry(f"{told.data_dir}/models"), use_snapshots=False)
+        assert {one.id: one.n_eligible for one in state.recent.values()} == seen
+        assert find_shown(log, later).excluded.tolist() == [1, 8]
+
+
+def test_of_what_a_list_was_chosen_stands_in_the_log_and_takes_no_memory(tmp_path):
+    async def test():
+        async with serving(settings_in(tmp_path), small()) as service:
+            visits = Visits(service)
+            one = await visits.ask("u0", candidates=np.array([1, 3, 5]))
+            other = await visits.ask("u0", exclude=np.array([2]))
+            for shown in service.state.recent.values():
+                assert shown.candidates is None
+                assert shown.excluded is None
+            assert (await service.find(one.id)).candidates.tolist() == [1, 3, 5]
+            assert (await service.find(other.id)).excluded.tolist() == [2]
+
+    run(test())
 
 
 # Strangers, and who has no history yet

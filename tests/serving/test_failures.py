@@ -6,6 +6,7 @@ import sys
 import textwrap
 import threading
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from recloop.decisions.sqlite import SQLiteDatabase
 from recloop.errors import InvalidData, LogUnavailable
 from recloop.serving.ledger import Ledger, Unit
-from recloop.serving.opening import open_service
+from recloop.serving.opening import open_service, swap_control
 from recloop.serving.records import Reward
 from recloop.serving.service import Closing, Overloaded, config_control, key_of
 from recloop.serving.settings import ServingSettings
@@ -342,7 +343,7 @@ def test_a_second_service_on_one_log_is_refused(tmp_path):
                 open_service(told, small())
             code = textwrap.dedent(f"""
                 from recloop.errors import LogUnavailable
-                from recloop.serving.opening import open_service
+                from recloop.serving.opening import open_service, swap_control
                 from recloop.serving.settings import ServingSettings
                 try:
                     open_service(ServingSettings(log={told.log!r}, data_dir={told.data_dir!r}))
@@ -454,5 +455,39 @@ def test_what_a_unit_holds_is_not_forgotten_while_it_waits(tmp_path, monkeypatch
             assert service.state.active.model.sums.sum() == 3.0
             digest = digest_of(service.state)
         assert digest_of(folded(told)) == digest
+
+    run(test())
+
+
+def test_what_a_shadow_thinks_of_a_decision_that_was_not_stored_is_said_of_no_other(
+    tmp_path, monkeypatch
+):
+    commit, fails = SQLiteDatabase.transaction, []
+
+    @contextmanager
+    def transaction(database):
+        with commit(database):
+            yield
+            if fails:
+                raise LogUnavailable(fails.pop())
+
+    monkeypatch.setattr(SQLiteDatabase, "transaction", transaction)
+
+    async def test():
+        async with serving(settings_in(tmp_path), small(), crash=True) as service:
+            visits, model = Visits(service), small().model
+            users, items = [f"u{n}" for n in range(6)], [f"i{n}" for n in range(8)]
+            version, digest = service.registry.add(model, users=users, items=items)
+            await service.control(swap_control(version, digest, role="shadow"))
+            think, thinks = service._ask_shadow, []
+            service._ask_shadow = thinks.append
+            fails.append("the disk is full")
+            with pytest.raises(LogUnavailable):
+                await visits.ask("u0")
+            await visits.ask("u1")
+            think(thinks[0])
+            assert len((await service.ask(lambda log: log.opinions(version))).decisions) == 0
+            think(thinks[1])
+            assert len((await service.ask(lambda log: log.opinions(version))).decisions) == 1
 
     run(test())

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from recloop.decisions import open_log
+from recloop.models.registry import load_model
 from recloop.serving.opening import recovered
+from recloop.serving.people import People
 from recloop.serving.registry import Registry
-from recloop.serving.snapshots import Frozen, digest_of, kept
+from recloop.serving.snapshots import Frozen, digest_of, kept, read
 from recloop.utils.files import write_json, write_manifest
 from recloop.utils.seeding import stream
 from serving.house import Visits, run, serving, settings_in, small, wander
@@ -203,6 +205,24 @@ def test_snapshots_are_written_while_serving_and_the_oldest_removed(tmp_path):
     run(test())
 
 
+def test_a_snapshot_walks_through_nobodys_memory_before_it_is_written(tmp_path, monkeypatch):
+    async def test():
+        told = settings_in(tmp_path, lists={"seen": "never"})
+        async with serving(told, small("q_learning", state="last_item"), crash=True) as service:
+            visits, walked = Visits(service), []
+            await wander(visits, stream(0, "walks"), 2)
+            arrays, then = People.arrays, digest_of(service.state)
+            monkeypatch.setattr(People, "arrays", lambda one: walked.append(one) or arrays(one))
+            frozen = Frozen(service.state)
+            assert walked == []
+            await wander(visits, stream(1, "walks"), 2)
+            state = read(frozen.write(tmp_path / "aside", 1), service.registry.load, load_model, 10)
+            assert len(walked) == 1
+            assert digest_of(state) == then != digest_of(service.state)
+
+    run(test())
+
+
 def test_a_snapshot_is_of_one_moment_whatever_is_learned_while_it_is_written(tmp_path):
     async def test():
         told = settings_in(tmp_path)
@@ -221,6 +241,21 @@ def test_a_snapshot_is_of_one_moment_whatever_is_learned_while_it_is_written(tmp
         with open_log(told.log) as log:
             registry = Registry(f"{told.data_dir}/models")
             assert digest_of(recovered(told, log, registry, last=frozen.seq)) == then
+
+    run(test())
+
+
+def test_an_item_that_comes_while_a_snapshot_is_written_is_not_in_it(tmp_path):
+    async def test():
+        async with serving(settings_in(tmp_path), small()) as service:
+            frozen = Frozen(service.state)
+            seq = service.state.seq
+            added = {"id": "new", "title": "", "category": "", "features": []}
+            await service.configure("items", add=[added], hide=[], show=[])
+            place = frozen.write(tmp_path / "aside", 1)
+            state = read(place, service.registry.load, load_model, 10)
+            assert state.seq == seq
+            assert len(state.catalogue) == len(state.active.items) == 8
 
     run(test())
 

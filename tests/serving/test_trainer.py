@@ -9,6 +9,7 @@ import pytest
 
 from recloop.decisions import Control, open_log
 from recloop.errors import DamagedFile, LogUnavailable
+from recloop.serving.assignment import in_canary
 from recloop.serving.opening import recovered, swap_control
 from recloop.serving.registry import Registry
 from recloop.serving.snapshots import digest_of
@@ -107,7 +108,7 @@ def test_a_restart_goes_on_with_what_no_published_model_knows(tmp_path, crash):
             await click(visits, 4)
             await until(lambda: published(service) == 1)
             assert service.state.active.n_published == 20
-            assert service.trainers["dqn"].n_learned == 20
+            assert [one.n_learned for one in service.trainers.values()] == [20]
 
     told = run(before())
     run(after(told))
@@ -145,7 +146,7 @@ def test_another_policy_ends_the_training_and_a_freeze_pauses_it(tmp_path):
         async with serving(settings, small("dqn", **DQN)) as service:
             visits = Visits(service)
             await wander(visits, stream(0, "trainer"), 1)
-            assert set(service.trainers) == {"dqn"}
+            assert [one.name for one in service.trainers.values()] == ["dqn"]
             first = service.state.active
             registry = service.registry
             model = small("exp3").model
@@ -156,10 +157,86 @@ def test_another_policy_ends_the_training_and_a_freeze_pauses_it(tmp_path):
             assert service.trainers == {}
             assert first.listener is None
             await service.control(Control("back", 1.0, "rollback"))
-            assert set(service.trainers) == {"dqn"}
+            assert [one.name for one in service.trainers.values()] == ["dqn"]
             frozen = json.dumps({"version": service.state.active.version, "frozen": True})
             await service.control(Control("still", 1.0, "freeze", details=frozen))
             assert service.trainers == {}
+
+    run(test())
+
+
+def another_dqn(service):
+    users, items = [f"u{n}" for n in range(6)], [f"i{n}" for n in range(8)]
+    return service.registry.add(small("dqn", seed=1, **DQN).model, users=users, items=items)
+
+
+def test_what_a_canary_learns_takes_the_place_of_the_canary_also_under_the_name_of_the_active(
+    tmp_path,
+):
+    async def test():
+        settings = settings_in(tmp_path, publish_every=8)
+        async with serving(settings, small("dqn", **DQN)) as service:
+            first = service.state.active
+            version, digest = another_dqn(service)
+            await service.control(swap_control(version, digest, role="canary", share=0.5))
+            got = {f"p{n}" for n in range(50) if in_canary(f"p{n}", service.state.canary)}
+            await click(Visits(service), 8)
+            await until(lambda: published(service) == 2)
+            active, canary = service.state.active, service.state.canary.policy
+            assert (active.origin, canary.origin) == (first.version, version)
+            assert active.version != active.origin
+            assert canary.version != canary.origin
+            assert {f"p{n}" for n in range(50) if in_canary(f"p{n}", service.state.canary)} == got
+            visits = Visits(service, name="e")
+            await click(visits, 4)
+            await service.settle(visits.now + 1900.0)
+            await until(lambda: published(service) == 6)  # 12 clicks and 12 defaults, each of two
+            assert set(service.state.tallies) <= {first.version, version}
+            assert sum(one.n for one in service.state.tallies.values()) == 12
+            canary = service.state.canary.policy
+            await service.control(swap_control(version, digest, role="active"))
+            assert service.state.active is canary
+            assert service.state.canary is None
+            return digest_of(service.state)
+
+    told = run(test())
+    settings = settings_in(tmp_path)
+    with open_log(settings.log) as log:
+        registry = Registry(tmp_path / "data" / "models")
+        assert digest_of(recovered(settings, log, registry, use_snapshots=False)) == told
+        assert digest_of(recovered(settings, log, registry)) == told
+
+
+def test_a_policy_of_any_name_publishes(tmp_path):
+    async def test():
+        settings = settings_in(tmp_path, publish_every=4)
+        async with serving(settings, small()) as service:
+            version, digest = another_dqn(service)
+            await service.control(swap_control(version, digest, role="active", name="é la carte*"))
+            await click(Visits(service), 4)
+            await until(lambda: published(service) == 1)
+            assert service.state.active.name == "é la carte*"
+            assert service.state.active.version != version
+
+    run(test())
+
+
+def test_what_was_learned_for_a_policy_that_was_replaced_meanwhile_is_not_served(tmp_path):
+    async def test():
+        settings = settings_in(tmp_path, publish_every=5)
+        async with serving(settings, small("dqn", **DQN)) as service:
+            begun, held = service._begin_to_publish, []
+            service._begin_to_publish = held.append
+            await click(Visits(service), 5)
+            await until(lambda: len(held) == 1)
+            version, digest = another_dqn(service)
+            await service.control(swap_control(version, digest, role="active"))
+            begun(held[0])
+            await until(lambda: published(service) == 1)
+            assert service.state.active.version == version
+            frozen = json.dumps({"version": version, "frozen": True})
+            await service.control(Control("still", 1.0, "freeze", details=frozen))
+            assert not service.state.active.learns
 
     run(test())
 

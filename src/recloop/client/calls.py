@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any
+from urllib.parse import quote
 
 from recloop.client.messages import (
     Feedback,
@@ -92,6 +93,10 @@ def _refusal(answer: httpx.Response) -> ServiceError:
     except ValueError:
         detail, name = answer.text[:200], ""
     return ServiceError(answer.status_code, detail or answer.reason_phrase, name)
+
+
+def _path_of(decision_id: str) -> str:
+    return f"/v1/decisions/{quote(decision_id, safe='')}"
 
 
 def _parts(events: Iterable[Feedback]) -> list[list[dict[str, Any]]]:
@@ -177,11 +182,11 @@ class Client(_Rules):
 
     def activate(self, decision_id: str) -> None:
         """Say that a prepared list was shown."""
-        self.call("POST", f"/v1/decisions/{decision_id}/activate")
+        self.call("POST", f"{_path_of(decision_id)}/activate")
 
     def decision(self, decision_id: str) -> dict[str, Any]:
         """A decision and what it earned."""
-        return self.call("GET", f"/v1/decisions/{decision_id}")
+        return self.call("GET", _path_of(decision_id))
 
     def is_ready(self) -> bool:
         """Whether the service can serve now."""
@@ -277,11 +282,11 @@ class AsyncClient(_Rules):
 
     async def activate(self, decision_id: str) -> None:
         """As `Client.activate`."""
-        await self.call("POST", f"/v1/decisions/{decision_id}/activate")
+        await self.call("POST", f"{_path_of(decision_id)}/activate")
 
     async def decision(self, decision_id: str) -> dict[str, Any]:
         """As `Client.decision`."""
-        return await self.call("GET", f"/v1/decisions/{decision_id}")
+        return await self.call("GET", _path_of(decision_id))
 
     async def is_ready(self) -> bool:
         """As `Client.is_ready`."""

@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -103,7 +104,8 @@ async def _take_role(
     """The model is read and checked whole before a word of it is written."""
     service = serving.service
     version = request.path_params["version"]
-    policy = service.registry.load(version)
+    load = partial(service.registry.load, version)
+    policy = await asyncio.get_running_loop().run_in_executor(None, load)
     _fits(service, policy)
     if name is not None:
         details["name"] = name
@@ -121,7 +123,7 @@ async def thaw(serving: "Serving", request: HttpRequest, _: None) -> messages.Do
 
 async def _set_frozen(serving: "Serving", request: HttpRequest, frozen: bool) -> messages.Done:
     service, version = serving.service, request.path_params["version"]
-    if version not in {one.version for one in service.state.policies}:
+    if not any(one.is_called(version) for one in service.state.policies):
         raise MissingData(f"models: '{version[:100]}' is not being served.")
     details = json.dumps({"version": version, "frozen": frozen})
     control = Control(uuid.uuid4().hex, time.time(), "freeze", details=details)
@@ -203,9 +205,9 @@ async def experiments(serving: "Serving", request: HttpRequest, _: None) -> mess
     rows = []
     for version, tally in sorted(state.tallies.items()):
         role, share = "", None
-        if version == active.version:
+        if version == active.origin:
             role, share = "active", 1.0 if canary is None else 1.0 - canary.share
-        elif canary is not None and version == canary.policy.version:
+        elif canary is not None and version == canary.policy.origin:
             role, share = "canary", canary.share
         radius = tally.radius()
         rows.append(
@@ -222,8 +224,8 @@ async def experiments(serving: "Serving", request: HttpRequest, _: None) -> mess
     if canary is None:
         return messages.Experiments(rows, None)
     found = compared(
-        state.tallies.get(canary.policy.version, Tally()),
-        state.tallies.get(active.version, Tally()),
+        state.tallies.get(canary.policy.origin, Tally()),
+        state.tallies.get(active.origin, Tally()),
     )
     against = messages.ComparedVariants(
         found.difference, finite_or_none(found.low), finite_or_none(found.high), found.verdict
@@ -235,12 +237,14 @@ async def judge(serving: "Serving", request: HttpRequest, _: None) -> Response:
     """The log is read beside the ledger, on a connection of its own."""
     service = serving.service
     rules, shadow = service.state.rules, service.state.shadow
+    n_items, sizes = len(service.state.catalogue), dict(service.state.catalogue.sizes)
 
     def look() -> dict[str, Any]:
         with open_log(service.settings.log, create=False) as log:
             return audit(
                 log,
-                n_items=len(service.state.catalogue),
+                n_items=n_items,
+                sizes=sizes,
                 shadow=None if shadow is None else shadow.version,
                 decided_before=time.time() - rules.reward_wait_s,
                 default=rules.default_reward,

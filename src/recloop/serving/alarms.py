@@ -161,11 +161,11 @@ class ContextShift:
     @property
     def largest_z(self) -> float:
         """The largest of all columns; 0 before both windows are full."""
-        if len(self.recent) < self.size or len({len(one) for one in self.first}) > 1:
+        if len(self.recent) < self.size:
             return 0.0
+        if len({len(one) for one in (*self.first, *self.recent)}) > 1:
+            return float("inf")  # a policy of another width took over
         before, now = np.stack(self.first), np.stack(list(self.recent))
-        if before.shape[1] != now.shape[1]:
-            return float("inf")
         error = np.sqrt((before.var(axis=0) + now.var(axis=0)) / self.size)
         gap = np.abs(now.mean(axis=0) - before.mean(axis=0))
         z = np.divide(gap, error, out=np.where(gap > 0, np.inf, 0.0), where=error > 0)

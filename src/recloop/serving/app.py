@@ -74,7 +74,8 @@ def make_app(open_service: Callable[[], Service], keys: KeyRing | None = None) -
     )
     for path in dict.fromkeys(one.path for one in routes.OPERATIONS):
         here = {one.method: _endpoint(one) for one in routes.OPERATIONS if one.path == path}
-        app.router.routes.append(Route(path, _by_method(here), methods=list(here)))
+        place = path.replace("{decision}", "{decision:path}")  # a caller's id may hold slashes
+        app.router.routes.append(Route(place, _by_method(here), methods=list(here)))
     app.openapi = lambda: _description(app.state.serving)  # pyright: ignore[reportAttributeAccessIssue]
     app.router.routes.append(Route("/openapi.json", _openapi, methods=["GET"]))
     app.router.routes.append(Route("/docs", _docs, methods=["GET"]))

@@ -12,7 +12,7 @@ class _Shared(Protocol):
 
 
 class _Named(Protocol):
-    version: str
+    origin: str
 
 
 def place_of(user: str, salt: str) -> float:
@@ -23,4 +23,4 @@ def place_of(user: str, salt: str) -> float:
 
 def in_canary(user: str, canary: _Shared) -> bool:
     """Whether a person gets the canary; a larger share keeps those who had it."""
-    return place_of(user, canary.policy.version) < canary.share
+    return place_of(user, canary.policy.origin) < canary.share

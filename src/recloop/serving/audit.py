@@ -5,7 +5,7 @@ the probabilities that it stated while others decided: those it could not know t
 the log cannot answer, there is a reason instead of a number.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from recloop.decisions import DecisionLog
 from recloop.decisions.batches import concatenated
 from recloop.errors import InvalidData
-from recloop.evaluation.ope import Floors, OffPolicyEvaluator, uniform_target
+from recloop.evaluation.ope import Floors, OffPolicyEvaluator
 from recloop.types import FloatArray, LoggedDecisions
 
 MOST = 200_000  # records that are looked at
@@ -30,11 +30,13 @@ def audit(
     default: float | None,
     most: int = MOST,
     floors: Floors | None = None,
+    sizes: Mapping[int, int] | None = None,
 ) -> dict[str, Any]:
     """The table of all policies over the last `most` records; JSON values.
 
     shadow: the version whose opinions are looked for. decided_before: younger decisions may still
     earn something and are left out. default: the reward of slots without any; None leaves 0.
+    sizes: how many items each version of the catalogue had; None: all of them n_items.
     """
     last = log.last_seq
     first = max(1, last - most + 1)
@@ -51,7 +53,7 @@ def audit(
         found["decisions"] += len(part)
     found["policies"].append(_row("own", parts, lambda p: p.padded(p.propensities, 1.0),
                                   n_items, missing, floors))  # fmt: skip
-    found["policies"].append(_row("uniform", parts, lambda p: _uniform(p, n_items),
+    found["policies"].append(_row("uniform", parts, lambda p: _uniform(p, sizes or {}, n_items),
                                   n_items, missing, floors))  # fmt: skip
     if shadow is not None:
         opinions = log.opinions(shadow, first, last)
@@ -74,11 +76,17 @@ def _stated(of: dict[int, FloatArray], part: LoggedDecisions) -> FloatArray:
     return part.padded(np.concatenate([of[seq] for seq in part.seqs.tolist()]), 1.0)
 
 
-def _uniform(part: LoggedDecisions, n_items: int) -> FloatArray:
-    target = uniform_target(part, n_items)
-    if target.shape == (len(part), n_items) and int(part.sizes.max()) == 1:
-        return target[np.arange(len(part)), part.items][:, None]
-    return target
+def _uniform(part: LoggedDecisions, sizes: Mapping[int, int], n_items: int) -> FloatArray:
+    """(n, k) one in as many as could be shown then, of the catalogue as it was."""
+    names = part.catalogues.names
+    of = [sizes.get(int(name), n_items) if name.isdecimal() else n_items for name in names]
+    counts = np.array(of)[part.catalogues.codes]
+    if part.excluded is not None:
+        counts = counts - np.diff(part.excluded.offsets)
+    if part.candidates is not None:
+        asked = np.diff(part.candidates.offsets)
+        counts = np.where(asked, asked, counts)
+    return part.padded(1.0 / (counts[part.owners] - part.ranks), 1.0)
 
 
 def _row(

@@ -38,7 +38,7 @@ class KeyRing:
         allowed = [wanted]
         if self._admin is not None and not admin:
             allowed.append(self._admin)  # who may change things may also ask
-        got = given.encode("utf-8", "surrogateescape")
+        got = given.encode("latin-1", "backslashreplace")  # the bytes that were sent
         if not sum(hmac.compare_digest(got, one) for one in allowed):  # all, in the same time
             raise Refused(401, "wrong or missing key: send it as X-API-Key")
 

@@ -132,6 +132,9 @@ class Ledger:
         except Exception as error:  # whatever it is, the thread lives on
             if isinstance(error, LogUnavailable):
                 self.failed_at = time.monotonic()
+            for unit in units:
+                for shown in unit.decisions:
+                    shown.seq = 0  # the place that it had belongs to another record now
             return error
         self.failed_at = None
         self.n_commits += 1

@@ -5,8 +5,11 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
+# $ alone would let a last line feed through, and \Z is none of JSON Schema's.
+_PRINTED = r"^[^\x00-\x1f\x7f]+(?![\s\S])"
+Id = Annotated[str, Meta(min_length=1, max_length=128, pattern=_PRINTED)]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PRINTED)]
+Feature = Annotated[float, Meta(ge=-1e6, le=1e6)]
 
 
 class RecommendRequest(Struct, forbid_unknown_fields=True):
@@ -115,7 +118,7 @@ class NewItem(Struct, forbid_unknown_fields=True):
     id: Id
     title: Annotated[str, Meta(max_length=500)] = ""
     category: Annotated[str, Meta(max_length=200)] = ""
-    features: Annotated[list[float], Meta(max_length=4096)] = []
+    features: Annotated[list[Feature], Meta(max_length=4096)] = []
 
 
 class ItemsRequest(Struct, forbid_unknown_fields=True):

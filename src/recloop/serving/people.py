@@ -36,7 +36,7 @@ class People:
     def show(self, user: int, items: Iterable[int], when: float) -> None:
         """Remember what was shown."""
         if self.keeps_shown:
-            self.shown.setdefault(user, {}).update(dict.fromkeys(items, when))
+            self.shown[user] = self.shown.get(user, {}) | dict.fromkeys(items, when)
 
     def seen(self, user: int, since: float) -> list[int]:
         """What the person was shown at `since` or later, in the order of codes."""
@@ -48,6 +48,12 @@ class People:
         self.shown.pop(user, None)
 
     # How it is kept
+
+    def frozen(self) -> "People":
+        """The same memory, which stays as it is: what a person has is replaced, never changed."""
+        twin = People(self.history_length, keeps_shown=self.keeps_shown)
+        twin.likes, twin.shown = dict(self.likes), dict(self.shown)
+        return twin
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything as arrays, sorted: same memory, same bytes."""

@@ -68,6 +68,8 @@ class Policy:
         self.model = model
         self.name = name
         self.version = version
+        self.origin = version  # the one that was activated; `version` changes when it publishes
+        self.since = 0  # the record of the log that brought it
         self.sha256 = sha256
         self.items = list(items)
         self.users = dict(users or {})
@@ -91,6 +93,10 @@ class Policy:
     def fits(self, width: int) -> bool:
         """Whether a context of `width` numbers is one for this model (0: no context)."""
         return width == self.context_dim or (width == 0 and not self.model.n_observed)
+
+    def is_called(self, version: str) -> bool:
+        """Whether that version names it: as it was activated, or as it was last published."""
+        return version in (self.version, self.origin)
 
     def needs_user(self, width: int) -> bool:
         """Whether it can choose for known people alone, given contexts of `width` numbers."""

@@ -98,7 +98,7 @@ class Service:
         self._saving: asyncio.Future[Any] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._publishing: set[asyncio.Task[Control]] = set()
-        self.trainers: dict[str, Trainer] = {}  # by the name of the policy
+        self.trainers: dict[int, Trainer] = {}  # by the record that brought the policy
 
     # Life
 
@@ -170,7 +170,7 @@ class Service:
         if shown is None:
             shown = await self._decided(request)
         if request.is_named and not len(shown.items):  # now; it may have been otherwise then
-            shown = await self.find(request.id) or shown
+            shown = await self._find(request.id) or shown
         if shown.user != request.user:
             raise Conflict(
                 f"request_id '{request.id}' was used for another user. Give each request its own."
@@ -360,28 +360,29 @@ class Service:
         anew: those there are begin again, from what is served now.
         """
         wanted = {
-            one.name: one
+            one.since: one
             for one in self.state.policies
             if one.in_background and self.state.is_learning(one)
         }
-        for name in [name for name in self.trainers if anew or name not in wanted]:
-            self.trainers.pop(name).stop()
+        for since in [since for since in self.trainers if anew or since not in wanted]:
+            self.trainers.pop(since).stop()
         for policy in [*self.state.policies, *self.state.previous]:
             policy.listener = None
-        for name, policy in wanted.items():
-            if name not in self.trainers and not self.is_closing:
+        for since, policy in wanted.items():
+            if since not in self.trainers and not self.is_closing:
                 every = self.settings.publish_every
-                self.trainers[name] = Trainer(policy, self.registry, every, self._publish)
-            if name in self.trainers:
-                policy.listener = self.trainers[name].hear
+                self.trainers[since] = Trainer(policy, self.registry, every, self._publish)
+            if since in self.trainers:
+                policy.listener = self.trainers[since].hear
 
     def _stop_trainers(self) -> None:
         for trainer in self.trainers.values():
             trainer.stop()
 
-    def _publish(self, version: str, sha256: str, name: str, n_learned: int) -> None:
+    def _publish(self, version: str, sha256: str, trainer: Trainer) -> None:
         """On a trainer's thread: write that its model is served from now on."""
-        details = json.dumps({"name": name, "n_learned": n_learned})
+        about = {"name": trainer.name, "since": trainer.since, "n_learned": trainer.n_learned}
+        details = json.dumps(about, sort_keys=True)
         control = Control(uuid.uuid4().hex, time.time(), "publish", version, sha256, details)
         self._loop.call_soon_threadsafe(self._begin_to_publish, control)
 
@@ -410,6 +411,10 @@ class Service:
 
     async def find(self, decision: str) -> Shown | None:
         """A decision of the log with what it earned so far."""
+        self._let_in(1)
+        return await self._find(decision)
+
+    async def _find(self, decision: str) -> Shown | None:
         shown = await self.ask(lambda log: find_shown(log, decision))
         if shown is not None:
             self.state.count_past(shown)
@@ -486,7 +491,7 @@ class Service:
         self._guarded_at = 0
         tallies = self.state.tallies
         found = compared(
-            tallies.get(canary.policy.version, Tally()), tallies.get(active.version, Tally())
+            tallies.get(canary.policy.origin, Tally()), tallies.get(active.origin, Tally())
         )
         reason = "worse than the active policy" if found.verdict == "worse" else ""
         if self.watch.propensities.rings:
@@ -550,7 +555,7 @@ class Service:
 
     async def _settle_prepared(self, decision: str, rules: LearningRules) -> int:
         """What was activated later than decided has its wait counted from then."""
-        shown = await self.find(decision)
+        shown = await self._find(decision)
         when = self.state.prepared.get(decision)
         if shown is None or when is None:
             return 0

@@ -40,7 +40,7 @@ from recloop.utils.files import (
     write_manifest,
 )
 
-VERSION = 1
+VERSION = 2
 
 
 class Frozen:
@@ -52,8 +52,8 @@ class Frozen:
         self.policies = {f"policy{i}": _copied(one) for i, one in enumerate(policies)}
         names = {id(one): f"policy{i}" for i, one in enumerate(policies)}
         named: Callable[[Policy | None], str | None] = lambda one: names.get(id(one))  # noqa: E731
-        self.arrays = state.people.arrays() | {"likes_of": state.likes.copy()}
-        self.arrays["shows_of"] = state.shows.copy()
+        self._people = state.people.frozen()
+        self._counts = {"likes_of": state.likes.copy(), "shows_of": state.shows.copy()}
         canary = state.canary
         self.json: dict[str, Any] = {
             "version": VERSION,
@@ -64,6 +64,8 @@ class Frozen:
             "prepared": dict(state.prepared),
             "settled_seq": state.settled_seq,
             "learned": dict(state.learned),
+            "origins": dict(state.origins),
+            "unsettled": [[seq, *what] for seq, what in sorted(state.unsettled.items())],
             "tallies": {name: astuple(one) for name, one in state.tallies.items()},
             "catalogue": state.catalogue.to_json(),
             "rules": [[seq, rules.model_dump()] for seq, rules in state.rules_since],
@@ -77,16 +79,23 @@ class Frozen:
                 names[id(one)]: {
                     "name": one.name,
                     "version": one.version,
+                    "origin": one.origin,
+                    "since": one.since,
                     "sha256": one.sha256,
                     "learns": one.learns,
                     "turns": list(one.turns),
                     "grown": sorted(one.grown.items()),
                     "n_published": one.n_published,
-                    "items": one.items,
+                    "items": list(one.items),
                 }
                 for one in policies
             },
         }
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """People and counts; made when they are written, which takes long where they are many."""
+        return self._people.arrays() | self._counts
 
     def write(self, folder: Path, keep: int) -> Path:
         """Write it whole below `folder`, and remove all but the newest `keep`."""
@@ -190,6 +199,8 @@ def read(
     state.prepared = {str(name): float(when) for name, when in found["prepared"].items()}
     state.learned = {name: int(n) for name, n in found["learned"].items()}
     state.tallies = {name: Tally(*row) for name, row in found["tallies"].items()}
+    state.origins = dict(found["origins"])
+    state.hold_unsettled({seq: (version, total) for seq, version, total in found["unsettled"]})
     state.rules_since = [(int(seq), LearningRules(**rules)) for seq, rules in found["rules"]]
     policies = {
         name: _policy(place, name, about, catalogue, read_policy)
@@ -231,6 +242,7 @@ def _policy(
         items=about["items"],
         users=read_json(checked_file(place, f"{name}.users.json")),
     )
+    policy.origin, policy.since = str(about["origin"]), int(about["since"])
     policy.learns = bool(about["learns"])
     policy.turns = [int(seq) for seq in about["turns"]]
     policy.grown = {int(item): int(seq) for item, seq in about["grown"]}

@@ -4,10 +4,11 @@ The state after record s is a function of the records 1..s alone. It does not de
 were cut, on what was asked meanwhile, or on how often the service was restarted.
 """
 
+import heapq
 import json
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,7 +60,10 @@ class ServiceState:
         self.settled_seq = 0  # decisions up to here have their defaults
         self.prepared: dict[str, float] = {}  # activated later than decided: by decision, when
         self.learned: dict[str, int] = {"rows": 0, "corrections": 0, "left_out": 0, "too_late": 0}
-        self.tallies: dict[str, Tally] = {}  # by the version that decided
+        self.tallies: dict[str, Tally] = {}  # by the version that decided, as it was activated
+        self.unsettled: dict[int, tuple[str, float]] = {}  # of no tally yet: by seq, what is known
+        self._unsettled_order: list[int] = []  # a heap of these
+        self.origins: dict[str, str] = {}  # of published versions: which one was activated
         self.recent: OrderedDict[str, Shown] = OrderedDict()
         self._forgotten: dict[str, dict[str, int]] = {}  # version -> pseudonym -> model's code
         self.remembered = remembered
@@ -93,7 +97,8 @@ class ServiceState:
     def apply_shown(self, shown: Shown) -> None:
         """A decision that stands in the log."""
         self._reach(shown.seq, shown.id)
-        self.remember(shown)
+        has_lists = shown.candidates is not None or shown.excluded is not None
+        self.remember(replace(shown) if has_lists else shown)
         if shown.activated:
             self._count_shown(shown)
 
@@ -110,8 +115,10 @@ class ServiceState:
         """Keep a decision at hand for its rewards; what is not kept is read from the log again.
 
         What units under way hold is kept whatever the limit: read again by then, it would lack
-        what was applied in between.
+        what was applied in between. Of what it was chosen is let go: it can be long, and no reward
+        asks for it.
         """
+        shown.candidates = shown.excluded = None
         self.count_past(shown)
         self.recent[shown.id] = shown
         self.recent.move_to_end(shown.id)
@@ -166,6 +173,7 @@ class ServiceState:
                 del self.prepared[decision.id]
         elif reward.kind == "default":
             self.settled_seq = max(self.settled_seq, decision.seq)
+            self._count_settled(self.settled_seq)
 
     def _lesson(self, reward: Reward, decision: Shown) -> "_Lesson | None":
         """What a reward says that was not learned yet; None if nothing."""
@@ -193,13 +201,32 @@ class ServiceState:
         )
 
     def _tally(self, decision: Shown, value: float, before: float | None) -> None:
-        """A decision's reward is the sum over its slots."""
+        """A decision's reward is the sum over its slots; it counts when its wait is over.
+
+        Before that only those that earned something would be known: every rate would be too high.
+        """
         assert decision.earned is not None
         known = [one.taught[-1][1] for one in decision.earned.values() if one.taught]
         total = sum(known)
         only = before is None and len(known) == 1
-        tally = self.tallies.setdefault(decision.version or decision.policy, Tally())
+        version = decision.version or decision.policy
+        version = self.origins.get(version, version)
+        if self.rules.default_reward is not None and decision.seq > self.settled_seq:
+            if decision.seq not in self.unsettled:
+                heapq.heappush(self._unsettled_order, decision.seq)
+            self.unsettled[decision.seq] = version, total
+            return
+        tally = self.tallies.setdefault(version, Tally())
         tally.add(None if only else total - value + (before or 0.0), total)
+
+    def hold_unsettled(self, rows: dict[int, tuple[str, float]]) -> None:
+        """Decisions that no tally has counted yet."""
+        self.unsettled, self._unsettled_order = dict(rows), sorted(rows)
+
+    def _count_settled(self, last: float) -> None:
+        while self._unsettled_order and self._unsettled_order[0] <= last:
+            version, total = self.unsettled.pop(heapq.heappop(self._unsettled_order))
+            self.tallies.setdefault(version, Tally()).add(None, total)
 
     def _teach(self, rows: "list[_Lesson]") -> None:
         if not self.learns:
@@ -253,6 +280,7 @@ class ServiceState:
         if policy is None:
             policy = self._load(control.file, control.sha256)
             self._rename_people(policy)
+            policy.since = control.seq
         policy.name = str(details.get("name", policy.name))
         policy.learns = policy.model.learns == "steps" and bool(details.get("learns", True))
         policy.align(self.catalogue.ids)
@@ -269,10 +297,10 @@ class ServiceState:
     def _promoted(self, version: str) -> Policy | None:
         """The canary or the shadow of that version, with all it learned; it leaves its role."""
         canary, shadow = self.canary, self.shadow
-        if canary is not None and canary.policy.version == version:
+        if canary is not None and canary.policy.is_called(version):
             self.canary = None
             return canary.policy
-        if shadow is not None and shadow.version == version:
+        if shadow is not None and shadow.is_called(version):
             self.shadow = None
             return shadow
         return None
@@ -289,14 +317,19 @@ class ServiceState:
             self.learns = not details["frozen"]
             return
         for policy in self.policies:
-            if policy.version == details["version"]:
+            if policy.is_called(details["version"]):
                 policy.learns = not details["frozen"] and policy.model.learns == "steps"
 
     def _publish(self, control: Control, details: dict[str, Any]) -> None:
-        """A trainer's new parameters for the policy that is served under that name."""
-        before = next((one for one in self.policies if one.name == details["name"]), None)
+        """A trainer's new parameters for the policy that it learns for, if that is served still."""
+        since = details.get("since")
+        before = None
+        for one in reversed(self.policies):
+            if one.since == since or (since is None and one.name == details["name"]):
+                before = one
         if before is None:
             return
+        self.origins[control.file] = before.origin
         try:
             model = self._load(control.file, control.sha256)
         except MissingData:  # pruned: a later one knows all that it knew
@@ -320,6 +353,8 @@ class ServiceState:
             self.log_id = str(details["id"])
         elif what == "rules":
             self.rules_since.append((control.seq, LearningRules(**details["rules"])))
+            if self.rules.default_reward is None:  # nothing is waited for any more
+                self._count_settled(float("inf"))
         elif what == "items":
             self._change_items(control.seq, details)
             self.catalogue.version = control.seq

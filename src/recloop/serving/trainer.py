@@ -9,6 +9,7 @@ of the log, and a restart goes on with the steps that no published model knows.
 
 import logging
 import queue
+import re
 import threading
 from collections.abc import Callable
 from copy import deepcopy
@@ -23,8 +24,8 @@ KEPT_PUBLISHED = 8
 MARK = ".published"
 
 _logger = logging.getLogger("recloop.serving")
-Publish = Callable[[str, str, str, int], None]
-"""(version, sha256, name of the policy, steps learned): called on the trainer's thread."""
+Publish = Callable[[str, str, "Trainer"], None]
+"""(version, sha256, who publishes): called on the trainer's thread."""
 
 
 class Trainer:
@@ -33,7 +34,7 @@ class Trainer:
     def __init__(
         self, policy: Policy, registry: Registry, publish_every: int, publish: Publish
     ) -> None:
-        self.name = policy.name
+        self.name, self.since = policy.name, policy.since
         self._registry = registry
         self._every = publish_every
         self._publish = publish
@@ -90,7 +91,7 @@ class Trainer:
 
     def _register(self) -> None:
         users = sorted(self._learner.users, key=self._learner.users.__getitem__)
-        name = f"{self.name.removesuffix(MARK)[:60]}{MARK}"
+        name = f"{file_name(self.name.removesuffix(MARK))[:60]}{MARK}"
         try:
             version, digest = self._registry.add(
                 self._learner.model, users=users, items=self._learner.items, name=name
@@ -100,13 +101,20 @@ class Trainer:
             self._published = self._n  # try again after as many steps
             return
         self._published = self._n
-        self._publish(version, digest, self.name, self._n)
+        self._publish(version, digest, self)
         self._registry.prune(name, KEPT_PUBLISHED)
+
+
+def file_name(name: str) -> str:
+    """The name of a policy as that of a folder: 0 for whatever a folder may not have."""
+
+    return re.sub(r"^[^A-Za-z0-9]|[^A-Za-z0-9._-]", "0", name)
 
 
 def handed_over(fresh: Policy, before: Policy, n_published: int) -> Policy:
     """`fresh`, a published model, in the place of `before`: what it has not learned stays kept."""
     fresh.name, fresh.learns, fresh.users = before.name, before.learns, before.users
+    fresh.origin, fresh.since = before.origin, before.since
     fresh.turns, fresh.grown = before.turns, before.grown
     fresh.n_published = n_published
     fresh.unpublished = without_first(before.unpublished, n_published - before.n_published)
