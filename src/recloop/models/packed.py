@@ -9,9 +9,9 @@ inverse are kept side by side; a row (x, weight w) changes both:
     A <- A + w x x^T,    A^-1 <- A^-1 - v v^T / (1 / w + x . v),    v = A^-1 x
 
 Sherman and Morrison (1950). The inverse is made afresh from A after every
-`RANK_UPDATES_BEFORE_REFRESH` of them for an arm, so that rounding does not add up. w < 0 takes a row
-out again: where 1 + w x . v is next to nothing, A knew of that direction from this row alone, and
-A^-1 has no digits left that could say what remains.
+`RANK_UPDATES_BEFORE_REFRESH` of them for an arm, so that rounding does not add up. w < 0 takes a
+row out again: where 1 + w x . v is next to nothing, A knew of that direction from this row alone,
+and A^-1 has no digits left that could say what remains.
 """
 
 import math

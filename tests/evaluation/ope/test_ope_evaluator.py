@@ -49,6 +49,38 @@ def test_a_refused_estimate_has_no_number_unless_forced(singles):
     assert forced.unreliable is not None
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_policy_that_never_does_what_the_log_shows_is_refused_and_has_no_number(singles, force):
+    """Every estimator answers in its row: a ratio without weight is no mistake of who asks."""
+    never = np.tile([0.0, 0.0, 0.0, 1.0], (len(singles), 1))
+    judge = OffPolicyEvaluator(singles, 4, force=force)
+    names = ["ips", "snips", "clipped_snips", "dm", "dr", "sndr", "mrdr", "switch_dr", "dros"]
+    found = judge.evaluate(never, names, reward_model="ridge")
+    assert [row.estimator for row in found] == names
+    for row in found:
+        assert row.unreliable is not None
+        if row.estimator != "dm":
+            assert row.unreliable.reasons[0] == "the policy never does what the log shows"
+            assert not any("one row has" in reason for reason in row.unreliable.reasons)
+    by_name = {row.estimator: row for row in found}
+    for name in ("snips", "clipped_snips", "sndr"):
+        assert by_name[name].value is None
+        assert by_name[name].interval is None
+        assert by_name[name].to_json()["standard_error"] is None
+    assert (by_name["ips"].value is not None) == force
+
+
+def test_slates_and_sessions_without_overlap_are_refused_too(rng):
+    items = np.array([rng.permutation(4)[:2] for _ in range(200)])
+    log = log_of(items.ravel(), np.tile([1 / 4, 1 / 3], 200), rng.random(400), sizes=[2] * 200)
+    judge = OffPolicyEvaluator(log, 4)
+    for found in (judge.evaluate(np.zeros((200, 2))), judge.evaluate_sessions(np.zeros((200, 2)))):
+        assert len(found) >= 4
+        for row in found:
+            assert row.value is None
+            assert row.unreliable is not None
+
+
 def test_the_same_seed_gives_the_same_table(singles):
     once = OffPolicyEvaluator(singles, 3).evaluate(uniform_target(singles, 3))
     again = OffPolicyEvaluator(singles, 3).evaluate(uniform_target(singles, 3))

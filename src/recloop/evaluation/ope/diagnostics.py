@@ -14,6 +14,8 @@ from recloop.evaluation.ope.rounds import Rounds
 from recloop.types import FloatArray, IntArray
 from recloop.utils.checks import check_between, finite_or_none
 
+EXPLORE = "log with more exploration, or judge a policy nearer to the one that logged"
+
 
 @dataclass(frozen=True)
 class Floors:
@@ -183,6 +185,8 @@ def judged(
     raw = weights if weights is not None else estimate.weights
     found = diagnose(np.ones(len(estimate)) if raw is None else raw, rounds=rounds)
     problems = complaints(found, floors, has_weights=raw is not None)
+    if raw is not None and not raw.any():
+        problems.insert(0, ("the policy never does what the log shows", EXPLORE))
     z = 0.0 if reference is None else conflict(estimate, reference)
     if reference is not None and abs(z) > floors.largest_conflict:
         problems.append(
@@ -209,10 +213,10 @@ def complaints(
             (
                 f"the effective sample size is {found.effective_rows:.1f} of {found.n:,} rows, "
                 f"the floor {needed:,.0f}",
-                "log with more exploration, or judge a policy nearer to the one that logged",
+                EXPLORE,
             )
         )
-    if has_weights and found.max_share > floors.largest_weight:
+    if has_weights and found.max_weight > 0 and found.max_share > floors.largest_weight:
         problems.append(
             (
                 f"one row has {found.max_share:.0%} of all weight (weight {found.max_weight:,.1f}),"

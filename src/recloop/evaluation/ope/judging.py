@@ -1,5 +1,6 @@
 """From estimates to rows of a table: the floors first, then an interval for those that pass."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -49,7 +50,8 @@ class Judge:
         rows = []
         for one, refused in zip(answers, refusals, strict=True):
             interval, label = around.get(one.name, (None, None))
-            known = interval is not None
+            known = interval is not None and math.isfinite(one.estimate.value)
+            interval, label = (interval, label) if known else (None, None)
             raw = one.weights
             rows.append(
                 Row(

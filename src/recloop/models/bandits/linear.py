@@ -195,7 +195,10 @@ class AbstractLinearBandit(AbstractContextBandit):
             """A and b from the rows that are in the window after `n_done` of these changes."""
             last = step[n_done - 1]
             inside = slice((last + 1) // 2, self.window + last // 2 + 1)
-            self._learn_anew(which, *(part[inside] for part in after))
+            items, contexts, rewards, weights = after
+            self._learn_anew(
+                which, items[inside], contexts[inside], rewards[inside], weights[inside]
+            )
 
         arm_equations.learn(
             self.arms, after[0][of], after[1][of], after[2][of], sign * after[3][of], mend=mend
