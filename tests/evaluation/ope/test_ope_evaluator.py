@@ -81,6 +81,32 @@ def test_slates_and_sessions_without_overlap_are_refused_too(rng):
             assert row.unreliable is not None
 
 
+def test_slates_and_sessions_too_need_a_log_that_shows_what_the_policy_would_do(rng):
+    """3 % on an item that no row shows: too little for the mean of uneven weights to tell."""
+    items = np.array([rng.permutation(4)[:2] for _ in range(300)])
+    given = np.tile([1 / 4, 1 / 3], (300, 1))
+    log = log_of(items.ravel(), given.ravel(), rng.random(600), sizes=[2] * 300)
+    target = np.zeros((300, 2, 5))
+    for slot, left in ((0, 4), (1, 3)):
+        for row in range(300):
+            open_items = np.setdiff1d(np.arange(4), items[row, :slot])
+            target[row, slot, open_items] = 0.97 / left * rng.dirichlet(np.full(left, 5.0)) * left
+        target[:, slot, 4] = 0.03
+    judge = OffPolicyEvaluator(log, 5)
+    reason = "3.0% of what the policy would do is never in the log"
+    for found in (judge.evaluate(target), judge.evaluate_sessions(target)):
+        for row in found:
+            assert row.unreliable is not None
+            assert reason in row.unreliable.reasons
+            assert row.diagnostics.unsupported == pytest.approx(0.03)
+    single = log_of(items[:, 0], given[:, 0], rng.random(300))
+    for row in OffPolicyEvaluator(single, 5).evaluate_sessions(target[:, 0]):
+        assert row.unreliable is not None
+        assert reason in row.unreliable.reasons
+    taken = np.take_along_axis(target, items[:, :, None], axis=2)[:, :, 0]
+    assert np.isnan(judge.evaluate(taken)[0].diagnostics.unsupported)  # not known
+
+
 def test_the_same_seed_gives_the_same_table(singles):
     once = OffPolicyEvaluator(singles, 3).evaluate(uniform_target(singles, 3))
     again = OffPolicyEvaluator(singles, 3).evaluate(uniform_target(singles, 3))

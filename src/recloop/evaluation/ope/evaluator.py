@@ -182,7 +182,7 @@ class OffPolicyEvaluator:
             except NoOverlap:
                 one = nothing(name, len(trips))
             answers.append(Answer(name, one, one.weights))
-        return self._rows(answers)
+        return self._rows(answers, unsupported=self._unsupported(target))
 
     def rounds(self, target: FloatArray, logging: FloatArray | None = None) -> Rounds:
         """The log of single items beside a policy: its weights, support and calibration."""
@@ -218,14 +218,31 @@ class OffPolicyEvaluator:
                 estimate = nothing(name, len(log))
             against = reference if estimate.assumes else None
             answers.append(Answer(name, estimate, estimate.weights, reference=against))
-        return self._rows(answers, log)
+        return self._rows(answers, log, unsupported=self._unsupported(target))
 
-    def _rows(self, answers: list[Answer], log: Rounds | SlateRounds | None = None) -> list[Row]:
+    def _unsupported(self, target: FloatArray) -> float:
+        """The policy's mean mass, a slot, on items that no row shows; NaN without all of them."""
+        if np.ndim(target) != (3 if self.is_of_slates else 2):
+            return float("nan")
+        never = np.ones(self.n_items, np.bool_)
+        never[self.decisions.items] = False
+        table = np.asarray(target)[..., never].sum(axis=-1)
+        if self.is_of_slates:
+            table = table[self.decisions.owners, self.decisions.ranks]
+        return float(table.mean())
+
+    def _rows(
+        self,
+        answers: list[Answer],
+        log: Rounds | SlateRounds | None = None,
+        *,
+        unsupported: float = float("nan"),
+    ) -> list[Row]:
         judge = Judge(
             self.floors, self.confidence, self.n_resamples, self.force, self.seed,
             self.reward_range,
         )  # fmt: skip
-        return judge.rows(answers, log)
+        return judge.rows(answers, log, unsupported=unsupported)
 
     def _fitted(
         self,
