@@ -40,7 +40,18 @@ def test_no_difference_at_all_has_an_interval_of_0_and_a_p_of_1():
     found = of_units(np.zeros(4))
     assert found.interval() == (0.0, 0.0)
     assert found.p_value() == 1.0
-    assert of_units(np.ones(4)).p_value() == 0.0
+    assert of_units(np.ones(6)).p_value() == 0.0
+
+
+@pytest.mark.parametrize("n", [2, 3, 5])
+def test_a_few_runs_that_are_alike_by_chance_are_no_certainty(n):
+    """Of 300 visitors two runs show the same number of clicks once in some 20 times."""
+    found = of_units(np.full(n, 0.02))
+    assert found.value == pytest.approx(0.02)
+    assert math.isnan(found.error)
+    assert math.isnan(found.p_value())
+    assert all(math.isnan(end) for end in found.interval())
+    assert math.isnan(of_units(np.array([0.3 - 0.1, 0.2])).error)  # alike but for rounding
 
 
 def test_pulls_of_two_seeds_by_hand():

@@ -19,6 +19,7 @@ from recloop.experiment import load_config, run_experiment
 from recloop.experiment.evaluate import evaluate_folder
 from recloop.experiment.stream_results import Rounds, compared, row_of
 from recloop.experiment.stream_sources import open_stream
+from recloop.experiment.stream_words import stream_statements
 from recloop.types import Ragged, Slates
 
 CONFIG = """\
@@ -310,3 +311,27 @@ def test_a_column_that_is_the_label_in_other_words_is_no_feature(tmp_path):
     file.write_text("label,label_name,x\na,0,1\nb,1,1\na,0,2\nb,1,2\n")
     read = read_labelled(file)
     assert (read.columns, read.left_out) == (["x"], ["label_name"])
+
+
+def test_two_runs_that_agree_by_chance_say_that_it_is_not_known():
+    """Both runs 6 clicks apart: a spread of 0 is no certainty, least of all a p value of 0."""
+
+    def earned(n_clicks):
+        return Rounds(np.arange(300), np.zeros(300, int), np.arange(300) < n_clicks, None, 300)
+
+    rounds = {"a": [earned(46), earned(50)], "b": [earned(40), earned(44)]}
+    (row,) = compared([("a", "b")], rounds, 0.95, replays=False)
+    assert row["difference"] == pytest.approx(0.02)
+    assert row["verdict"] == "not known: all 2 runs show the same, more of them are needed"
+    assert (row["ci_low"], row["ci_high"], row["p_value"]) == (None, None, None)
+    told = row_of([earned(40), earned(40)], 0.95, replays=False)
+    (said,) = [
+        one
+        for one in stream_statements(
+            {"stream": {"kind": "world"}, "models": [{"name": "b", **told}], "comparisons": []}
+        )
+        if one.startswith("b ")
+    ]
+    assert said == (
+        "b earns 0.1333 a visitor in all of 2 runs: how far that could be off is not known."
+    )

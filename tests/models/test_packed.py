@@ -139,6 +139,16 @@ def test_rows_that_join_and_leave_keep_the_inverse_that_of_the_evidence(width, s
     np.testing.assert_allclose(found, np.linalg.inv(start[0]), rtol=1e-6, atol=1e-9)
 
 
+def test_a_row_that_all_hangs_on_is_taken_out_of_the_evidence_alone():
+    """1 - 1e6 / (1 + 1e6): six of sixteen digits of 1 are left, the square of it is none."""
+    evidence, inverse, work = np.array([1.0 + 1e6]), np.array([1.0 / (1.0 + 1e6)]), np.empty(1)
+    before = inverse.copy()
+    assert not packed.add_row(evidence, inverse, np.array([1e3]), -1.0, work)
+    assert evidence.tolist() == [1.0]
+    np.testing.assert_array_equal(inverse, before)
+    assert packed.add_row(np.array([2.0]), np.array([0.5]), np.ones(1), -1.0, work)
+
+
 def test_solutions_are_those_of_the_linear_systems(rng):
     matrices, sums = _positive(rng, 6, 4), rng.normal(size=(6, 4))
     inverse = packed.inverses(packed.packed(matrices), 4)

@@ -23,13 +23,17 @@ from recloop.types import FloatArray, IntArray
 from recloop.utils.checks import check_between
 
 UNKNOWN = float("nan")
+FEWEST_ALIKE = 6
+"""Of so many units that are alike the signs alone say more than 1 in 20 (`significance.fewest`)."""
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Estimate:
     """A number, its standard error, and how many degrees of freedom that error has.
 
-    All are NaN where too little is known: fewer than two units, or a seed without rounds.
+    All are NaN where too little is known: fewer than two units, or a seed without rounds; or a few
+    units that are alike but not 0, which a handful of clicks in two runs soon are by chance.
     """
 
     value: float
@@ -63,7 +67,10 @@ def of_units(values: FloatArray) -> Estimate:
     value = float(values.mean()) if n else UNKNOWN
     if n < 2 or not np.isfinite(values).all():
         return Estimate(value, UNKNOWN, UNKNOWN)
-    return Estimate(value, float(values.std(ddof=1)) / math.sqrt(n), n - 1.0)
+    error = float(values.std(ddof=1)) / math.sqrt(n)
+    if value and np.ptp(values) <= _ROUNDING * np.abs(values).max():
+        error = 0.0 if n >= FEWEST_ALIKE else UNKNOWN
+    return Estimate(value, error, n - 1.0 if math.isfinite(error) else UNKNOWN)
 
 
 @dataclass(frozen=True)

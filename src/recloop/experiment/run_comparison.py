@@ -65,8 +65,8 @@ class _Judged:
         results = run.metrics()
         if "stream" in results:
             raise MissingData(
-                f"{run.path}: holds a run of online learning, where every model met people of its "
-                f"own. Its comparisons stand in {run.path}/report.html."
+                f"{run.path}: holds a run of online learning, compared run by run, not person by "
+                f"person. Its comparisons stand in {run.path}/report.html."
             )
         return cls(run, results, run.config())
 

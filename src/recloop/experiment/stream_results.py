@@ -112,6 +112,8 @@ def _pair(
         verdict = f"not known: {' and '.join(few)}, fewer than {FEWEST_REWARDS}"
     elif not math.isfinite(found.error):
         verdict = "not known: too few rounds"
+        if math.isfinite(found.value) and design == "runs":
+            verdict = f"not known: all {len(mine)} runs show the same, more of them are needed"
     return {
         "model": model,
         "control": control,

@@ -86,6 +86,11 @@ def _of_model(row: Row, replays: bool) -> str:
             f"{row['name']}: not known, {row['n_rewards']:,.4g} rewards in {row['n']:,} "
             f"{'rows that match' if replays else 'visitors'}, fewer than {FEWEST_REWARDS}."
         )
+    if row["ci_low"] is None and row[METRIC] is not None and row["design"] == "runs":
+        return (
+            f"{row['name']} earns {row[METRIC]:.4g} a visitor in all of {row['n_seeds']} runs: how "
+            "far that could be off is not known."
+        )
     if row["ci_low"] is None:
         return f"{row['name']}: not known, a seed has too few rounds that count."
     regret = "" if row["regret"] is None else f"; regret {row['regret']:,.1f}"

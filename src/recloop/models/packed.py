@@ -8,8 +8,10 @@ inverse are kept side by side; a row (x, weight w) changes both:
 
     A <- A + w x x^T,    A^-1 <- A^-1 - v v^T / (1 / w + x . v),    v = A^-1 x
 
-Sherman and Morrison (1950). w < 0 takes a row out again. The inverse is made afresh from A after
-every `RANK_UPDATES_BEFORE_REFRESH` of them for an arm, so that rounding does not add up.
+Sherman and Morrison (1950). The inverse is made afresh from A after every
+`RANK_UPDATES_BEFORE_REFRESH` of them for an arm, so that rounding does not add up. w < 0 takes a
+row out again: where 1 + w x . v is next to nothing, A knew of that direction from this row alone,
+and A^-1 has no digits left that could say what remains.
 """
 
 import math
@@ -20,6 +22,8 @@ from recloop.types import FloatArray, IntArray
 from recloop.utils.kernels import kernel, sum_kernel
 
 RANK_UPDATES_BEFORE_REFRESH = 10_000
+LEAST_LEFT = 1e-3
+"""Of 1 + w x . v: an inverse loses about the square of it, and is made afresh below."""
 _LINE_BYTES = 64
 ROWS_AT_ONCE = 64
 """Of contexts, so that their products with themselves stay in the cache."""
@@ -201,13 +205,21 @@ def add_outer(row, vector, weight):
 
 @kernel
 def add_row(evidence, inverse, context, weight, work):
-    """One row of `weight` joins A and A^-1, packed (P,); work (d,) is overwritten by A^-1 x."""
+    """One row of `weight` joins A and A^-1, packed (P,); work (d,) is overwritten by A^-1 x.
+
+    Whether A^-1 is still its inverse: not where a row was taken out that A hung on, see above; A^-1
+    is left as it was then.
+    """
     add_outer(evidence, context, weight)
     times_vector(inverse, context, work)
     total = 0.0
     for i in range(len(context)):
         total += context[i] * work[i]
-    add_outer(inverse, work, -weight / (1.0 + weight * total))
+    left = 1.0 + weight * total
+    if not left >= LEAST_LEFT:
+        return False
+    add_outer(inverse, work, -weight / left)
+    return True
 
 
 def solutions(inverse: FloatArray, reward_sums: FloatArray) -> FloatArray:

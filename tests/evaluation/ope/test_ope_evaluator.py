@@ -49,6 +49,64 @@ def test_a_refused_estimate_has_no_number_unless_forced(singles):
     assert forced.unreliable is not None
 
 
+@pytest.mark.parametrize("force", [False, True])
+def test_a_policy_that_never_does_what_the_log_shows_is_refused_and_has_no_number(singles, force):
+    """Every estimator answers in its row: a ratio without weight is no mistake of who asks."""
+    never = np.tile([0.0, 0.0, 0.0, 1.0], (len(singles), 1))
+    judge = OffPolicyEvaluator(singles, 4, force=force)
+    names = ["ips", "snips", "clipped_snips", "dm", "dr", "sndr", "mrdr", "switch_dr", "dros"]
+    found = judge.evaluate(never, names, reward_model="ridge")
+    assert [row.estimator for row in found] == names
+    for row in found:
+        assert row.unreliable is not None
+        if row.estimator != "dm":
+            assert row.unreliable.reasons[0] == "the policy never does what the log shows"
+            assert not any("one row has" in reason for reason in row.unreliable.reasons)
+    by_name = {row.estimator: row for row in found}
+    for name in ("snips", "clipped_snips", "sndr"):
+        assert by_name[name].value is None
+        assert by_name[name].interval is None
+        assert by_name[name].to_json()["standard_error"] is None
+    assert (by_name["ips"].value is not None) == force
+
+
+def test_slates_and_sessions_without_overlap_are_refused_too(rng):
+    items = np.array([rng.permutation(4)[:2] for _ in range(200)])
+    log = log_of(items.ravel(), np.tile([1 / 4, 1 / 3], 200), rng.random(400), sizes=[2] * 200)
+    judge = OffPolicyEvaluator(log, 4)
+    for found in (judge.evaluate(np.zeros((200, 2))), judge.evaluate_sessions(np.zeros((200, 2)))):
+        assert len(found) >= 4
+        for row in found:
+            assert row.value is None
+            assert row.unreliable is not None
+
+
+def test_slates_and_sessions_too_need_a_log_that_shows_what_the_policy_would_do(rng):
+    """3 % on an item that no row shows: too little for the mean of uneven weights to tell."""
+    items = np.array([rng.permutation(4)[:2] for _ in range(300)])
+    given = np.tile([1 / 4, 1 / 3], (300, 1))
+    log = log_of(items.ravel(), given.ravel(), rng.random(600), sizes=[2] * 300)
+    target = np.zeros((300, 2, 5))
+    for slot, left in ((0, 4), (1, 3)):
+        for row in range(300):
+            open_items = np.setdiff1d(np.arange(4), items[row, :slot])
+            target[row, slot, open_items] = 0.97 / left * rng.dirichlet(np.full(left, 5.0)) * left
+        target[:, slot, 4] = 0.03
+    judge = OffPolicyEvaluator(log, 5)
+    reason = "3.0% of what the policy would do is never in the log"
+    for found in (judge.evaluate(target), judge.evaluate_sessions(target)):
+        for row in found:
+            assert row.unreliable is not None
+            assert reason in row.unreliable.reasons
+            assert row.diagnostics.unsupported == pytest.approx(0.03)
+    single = log_of(items[:, 0], given[:, 0], rng.random(300))
+    for row in OffPolicyEvaluator(single, 5).evaluate_sessions(target[:, 0]):
+        assert row.unreliable is not None
+        assert reason in row.unreliable.reasons
+    taken = np.take_along_axis(target, items[:, :, None], axis=2)[:, :, 0]
+    assert np.isnan(judge.evaluate(taken)[0].diagnostics.unsupported)  # not known
+
+
 def test_the_same_seed_gives_the_same_table(singles):
     once = OffPolicyEvaluator(singles, 3).evaluate(uniform_target(singles, 3))
     again = OffPolicyEvaluator(singles, 3).evaluate(uniform_target(singles, 3))

@@ -299,6 +299,34 @@ def test_a_window_knows_its_last_rows_alone(policy, window, n_rows, regularizati
     )
 
 
+@every_policy
+@pytest.mark.parametrize("size", [1e3, 1e5, 1e6])
+def test_a_window_forgets_large_contexts_without_a_trace(policy, size, rng):
+    """What a row of 10^12 adds to A and takes out again would leave its rounding behind."""
+    rows = _rows(rng, 410, 3, 5)
+    rows.contexts[:400:7] = np.clip(rows.contexts[:400:7] * size, -1e6, 1e6)
+    model, by_row = (policy(1, 3, context_dim=5, window=10) for _ in range(2))
+    model.update_batch(rows)
+    for row in range(410):
+        by_row.update_batch(rows.rows(slice(row, row + 1)))
+    _agrees(model, *_straight(rows.rows(slice(400, 410)), 3, 5), tolerance=1e-10)
+    for name in ("evidence", "inverse", "reward_sums", "weights"):
+        np.testing.assert_array_equal(getattr(model, name), getattr(by_row, name))
+
+
+def test_a_window_that_is_mended_keeps_weights_priors_and_forgotten_items(rng):
+    rows = _rows(rng, 60, 3, 4, weights=rng.uniform(0.5, 2.0, 60))
+    rows.contexts[:50] *= 1e4
+    model = LinUCBRecommender(1, 3, context_dim=4, window=10, regularization=2.0)
+    model.fit_prior(rng.normal(size=(3, 2)))
+    model.prior_means[:] = rng.normal(size=(3, 4))
+    model.update_batch(rows.rows(slice(0, 50)))
+    model.forget_items([1])
+    model.update_batch(rows.rows(slice(50, 60)))
+    evidence, sums = _straight(rows.rows(slice(50, 60)), 3, 4, regularization=2.0)
+    _agrees(model, evidence, sums + 2.0 * model.prior_means, tolerance=1e-9)
+
+
 # item features
 
 

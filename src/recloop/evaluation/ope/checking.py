@@ -65,6 +65,8 @@ def kept(name: str, values: ArrayLike, where: BoolArray, fill: float) -> np.ndar
 def numbers(name: str, values: ArrayLike, shape: tuple[int | None, ...]) -> FloatArray:
     """`values` as finite float64 of a shape; None in it is any length."""
     try:
+        if values is None:
+            raise TypeError
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
         raise InvalidData(

@@ -14,6 +14,8 @@ from recloop.evaluation.ope.rounds import Rounds
 from recloop.types import FloatArray, IntArray
 from recloop.utils.checks import check_between, finite_or_none
 
+EXPLORE = "log with more exploration, or judge a policy nearer to the one that logged"
+
 
 @dataclass(frozen=True)
 class Floors:
@@ -82,8 +84,13 @@ def effective_rows(weights: FloatArray) -> float:
     return float(np.abs(weights).sum()) ** 2 / squares if squares else 0.0
 
 
-def diagnose(weights: FloatArray, *, rounds: Rounds | None = None) -> Diagnostics:
-    """Of the weights (n,) of an estimator; `rounds` adds support and calibration."""
+def diagnose(
+    weights: FloatArray, *, rounds: Rounds | None = None, unsupported: float = float("nan")
+) -> Diagnostics:
+    """Of the weights (n,) of an estimator; `rounds` adds support and calibration.
+
+    unsupported: the policy's mass on what the log never shows, where it is known without `rounds`.
+    """
     n = len(weights)
     mean, largest = float(weights.mean()), float(np.abs(weights).max())
     error = float(weights.std(ddof=1)) / n**0.5 if n > 1 else float("nan")
@@ -97,7 +104,7 @@ def diagnose(weights: FloatArray, *, rounds: Rounds | None = None) -> Diagnostic
         max_weight=largest,
         max_share=largest / total if total else 1.0,
         quantiles=dict(zip(("50%", "90%", "99%", "99.9%"), shown.tolist(), strict=True)),
-        unsupported=unsupported_mass(rounds) if rounds is not None else float("nan"),
+        unsupported=unsupported if rounds is None else unsupported_mass(rounds),
         calibration_error=_calibration_error(rounds),
     )
 
@@ -173,16 +180,22 @@ def judged(
     rounds: Rounds | None = None,
     weights: FloatArray | None = None,
     reference: Estimate | None = None,
+    unsupported: float = float("nan"),
 ) -> Estimate | Unreliable:
     """The estimate, or why there is none; an estimator without weights is judged by support.
 
     weights: those before a cut, where the estimator cuts them; default: the estimate's own.
     reference: one from the same rows that assumes less, such as standard_ips for slates.
+    unsupported: as in `diagnose`.
     """
     floors = floors or Floors()
     raw = weights if weights is not None else estimate.weights
-    found = diagnose(np.ones(len(estimate)) if raw is None else raw, rounds=rounds)
+    found = diagnose(
+        np.ones(len(estimate)) if raw is None else raw, rounds=rounds, unsupported=unsupported
+    )
     problems = complaints(found, floors, has_weights=raw is not None)
+    if raw is not None and not raw.any():
+        problems.insert(0, ("the policy never does what the log shows", EXPLORE))
     z = 0.0 if reference is None else conflict(estimate, reference)
     if reference is not None and abs(z) > floors.largest_conflict:
         problems.append(
@@ -209,10 +222,10 @@ def complaints(
             (
                 f"the effective sample size is {found.effective_rows:.1f} of {found.n:,} rows, "
                 f"the floor {needed:,.0f}",
-                "log with more exploration, or judge a policy nearer to the one that logged",
+                EXPLORE,
             )
         )
-    if has_weights and found.max_share > floors.largest_weight:
+    if has_weights and found.max_weight > 0 and found.max_share > floors.largest_weight:
         problems.append(
             (
                 f"one row has {found.max_share:.0%} of all weight (weight {found.max_weight:,.1f}),"

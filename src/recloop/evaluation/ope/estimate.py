@@ -17,6 +17,10 @@ from recloop.types import FloatArray
 Bias = Literal["none", "vanishing", "unknown"]
 
 
+class NoOverlap(InvalidParameter):
+    """A ratio whose weights are all 0: the policy never does what the log shows."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """What one estimator says of a policy's mean reward.
@@ -38,7 +42,7 @@ class Estimate:
         if not len(self.additive):
             raise InvalidParameter(f"{self.name}: the log must have at least one row, got none.")
         if self.is_ratio and not (self.denominators.mean(axis=0) > 0).all():
-            raise InvalidParameter(
+            raise NoOverlap(
                 f"{self.name}: the weights must have a sum above 0, got 0: the policy never does "
                 "what the log shows. Log with more exploration, or use the direct method."
             )
@@ -95,6 +99,11 @@ def average(
 ) -> Estimate:
     """A plain average of rows (n,)."""
     return Estimate(name, rows, weights=weights, **more)  # type: ignore[arg-type]
+
+
+def nothing(name: str, n: int) -> Estimate:
+    """No number from n rows, where a ratio has no weight at all; the floors refuse it."""
+    return Estimate(name, np.full(n, np.nan), weights=np.zeros(n), bias="vanishing")
 
 
 def ratio(

@@ -10,7 +10,7 @@ from recloop.errors import InvalidData, InvalidParameter
 from recloop.evaluation.cross_fitting import cross_fitted
 from recloop.evaluation.ope import checking, marginal, methods, slates
 from recloop.evaluation.ope.diagnostics import Floors
-from recloop.evaluation.ope.estimate import Estimate
+from recloop.evaluation.ope.estimate import Estimate, NoOverlap, nothing
 from recloop.evaluation.ope.judging import Answer, Judge
 from recloop.evaluation.ope.methods import Help
 from recloop.evaluation.ope.rounds import Rounds
@@ -134,7 +134,11 @@ class OffPolicyEvaluator:
             given = self._fitted(names, rounds, reward_model, clusters, item_features)
         answers = []
         for name in names:
-            found = methods.of_singles(name, rounds, given, self.settings.get(name))
+            setting = self.settings.get(name)
+            try:
+                found = methods.of_singles(name, rounds, given, setting)
+            except NoOverlap:
+                found = methods.Found(nothing(name, len(rounds)), setting)
             raw = rounds.weights if name in methods.CUT else found.estimate.weights
             answers.append(Answer(name, found.estimate, raw, found.setting))
         return self._rows(answers, rounds)
@@ -171,8 +175,14 @@ class OffPolicyEvaluator:
                 self.n_items, stream(self.seed, "ope", "folds"),
             )  # fmt: skip
             names += methods.SEQUENCES_BY_MODEL if estimators is None else ()
-        found = [(name, methods.of_sequences(name, trips, values)) for name in names]
-        return self._rows([Answer(name, one, one.weights) for name, one in found])
+        answers = []
+        for name in names:
+            try:
+                one = methods.of_sequences(name, trips, values)
+            except NoOverlap:
+                one = nothing(name, len(trips))
+            answers.append(Answer(name, one, one.weights))
+        return self._rows(answers, unsupported=self._unsupported(target))
 
     def rounds(self, target: FloatArray, logging: FloatArray | None = None) -> Rounds:
         """The log of single items beside a policy: its weights, support and calibration."""
@@ -202,17 +212,37 @@ class OffPolicyEvaluator:
         reference = None if self._kinds == ["marginal"] else slates.standard_ips(log)
         answers = []
         for name in names:
-            estimate = self._slate_estimate(name, log, q, slate_weights)
+            try:
+                estimate = self._slate_estimate(name, log, q, slate_weights)
+            except NoOverlap:
+                estimate = nothing(name, len(log))
             against = reference if estimate.assumes else None
             answers.append(Answer(name, estimate, estimate.weights, reference=against))
-        return self._rows(answers, log)
+        return self._rows(answers, log, unsupported=self._unsupported(target))
 
-    def _rows(self, answers: list[Answer], log: Rounds | SlateRounds | None = None) -> list[Row]:
+    def _unsupported(self, target: FloatArray) -> float:
+        """The policy's mean mass, a slot, on items that no row shows; NaN without all of them."""
+        if np.ndim(target) != (3 if self.is_of_slates else 2):
+            return float("nan")
+        never = np.ones(self.n_items, np.bool_)
+        never[self.decisions.items] = False
+        table = np.asarray(target)[..., never].sum(axis=-1)
+        if self.is_of_slates:
+            table = table[self.decisions.owners, self.decisions.ranks]
+        return float(table.mean())
+
+    def _rows(
+        self,
+        answers: list[Answer],
+        log: Rounds | SlateRounds | None = None,
+        *,
+        unsupported: float = float("nan"),
+    ) -> list[Row]:
         judge = Judge(
             self.floors, self.confidence, self.n_resamples, self.force, self.seed,
             self.reward_range,
         )  # fmt: skip
-        return judge.rows(answers, log)
+        return judge.rows(answers, log, unsupported=unsupported)
 
     def _fitted(
         self,
@@ -235,7 +265,10 @@ class OffPolicyEvaluator:
 
         wanted = set(names)
         q = q_of(None) if wanted & set(methods.USE_MODEL) else None
-        return Help(q, q_of(mrdr_weights(rounds)) if "mrdr" in wanted else None, clusters)
+        weights = mrdr_weights(rounds)
+        if "mrdr" in wanted and not weights.any():  # no row to fit: any model gives its E_pi q
+            weights = None
+        return Help(q, q_of(weights) if "mrdr" in wanted else None, clusters)
 
     def _cascade_model(
         self, log: SlateRounds, target: FloatArray, reward_model: Any

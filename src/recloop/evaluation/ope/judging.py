@@ -1,5 +1,6 @@
 """From estimates to rows of a table: the floors first, then an interval for those that pass."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -37,10 +38,19 @@ class Judge:
     seed: int
     reward_range: tuple[float, float] | None
 
-    def rows(self, answers: list[Answer], log: Rounds | SlateRounds | None = None) -> list[Row]:
-        """All intervals come from the same resamples, so that they can be compared."""
+    def rows(
+        self,
+        answers: list[Answer],
+        log: Rounds | SlateRounds | None = None,
+        *,
+        unsupported: float = float("nan"),
+    ) -> list[Row]:
+        """All intervals come from the same resamples, so that they can be compared.
+
+        unsupported: the policy's mass on what a log of slates or sessions never shows.
+        """
         rounds = log if isinstance(log, Rounds) else None
-        refusals = [self._refusal(one, rounds) for one in answers]
+        refusals = [self._refusal(one, rounds, unsupported) for one in answers]
         told = [
             one for one, refused in zip(answers, refusals, strict=True)
             if refused is None or self.force
@@ -49,7 +59,8 @@ class Judge:
         rows = []
         for one, refused in zip(answers, refusals, strict=True):
             interval, label = around.get(one.name, (None, None))
-            known = interval is not None
+            known = interval is not None and math.isfinite(one.estimate.value)
+            interval, label = (interval, label) if known else (None, None)
             raw = one.weights
             rows.append(
                 Row(
@@ -59,7 +70,11 @@ class Judge:
                     label,
                     one.estimate.standard_error if known else None,
                     refused,
-                    diagnose(np.ones(len(one.estimate)) if raw is None else raw, rounds=rounds),
+                    diagnose(
+                        np.ones(len(one.estimate)) if raw is None else raw,
+                        rounds=rounds,
+                        unsupported=unsupported,
+                    ),
                     assumes=one.estimate.assumes,
                     bias=one.estimate.bias,
                     setting=one.setting,
@@ -69,10 +84,11 @@ class Judge:
             )
         return rows
 
-    def _refusal(self, one: Answer, rounds: Rounds | None) -> Unreliable | None:
+    def _refusal(self, one: Answer, rounds: Rounds | None, unsupported: float) -> Unreliable | None:
         found = judged(
-            one.estimate, self.floors, rounds=rounds, weights=one.weights, reference=one.reference
-        )
+            one.estimate, self.floors, rounds=rounds, weights=one.weights, reference=one.reference,
+            unsupported=unsupported,
+        )  # fmt: skip
         return found if isinstance(found, Unreliable) else None
 
     def _intervals(

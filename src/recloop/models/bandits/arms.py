@@ -12,6 +12,7 @@ Li, Chu, Langford and Schapire (2010), algorithm 1; Russac, Vernade and Cappe (2
 with the prior kept whole.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -85,14 +86,27 @@ def _add_widths(predictions, squares, alpha, found):
 
 
 def learn(
-    arms: Arms, items: IntArray, contexts: FloatArray, rewards: FloatArray, weights: FloatArray
+    arms: Arms,
+    items: IntArray,
+    contexts: FloatArray,
+    rewards: FloatArray,
+    weights: FloatArray,
+    *,
+    mend: Callable[[IntArray, int], None] | None = None,
 ) -> None:
-    """Add rows: arm (B,), x (B, d), r (B,), w (B,); a negative w takes a row out again."""
+    """Add rows: arm (B,), x (B, d), r (B,), w (B,); a negative w takes a row out again.
+
+    mend: is told which arms are to be made afresh after how many of the rows, and puts into A and b
+    what belongs there: what was added and taken out again left its rounding.
+    """
     contexts = np.ascontiguousarray(contexts)
     start = 0
     while start < len(items):
         start = _learn(*arms, items, contexts, rewards, weights, start)
-        refresh(arms, packed.due(arms.n_updates))
+        late = packed.due(arms.n_updates)
+        if mend is not None and len(late):
+            mend(late, start)
+        refresh(arms, late)
 
 
 def learn_sums(
@@ -159,11 +173,11 @@ def _learn(
     work = np.empty(contexts.shape[1])
     for row in range(start, len(items)):
         arm, x, weight = items[row], contexts[row], weights[row]
-        packed.add_row(evidence[arm], inverse[arm], x, weight, work)
+        is_inverse = packed.add_row(evidence[arm], inverse[arm], x, weight, work)
         for i in range(len(x)):
             reward_sums[arm, i] += weight * rewards[row] * x[i]
         packed.times_vector(inverse[arm], reward_sums[arm], theta[arm])
-        n_updates[arm] += 1
+        n_updates[arm] += 1 if is_inverse else packed.RANK_UPDATES_BEFORE_REFRESH
         if n_updates[arm] >= packed.RANK_UPDATES_BEFORE_REFRESH:
             return row + 1
     return len(items)

@@ -29,7 +29,7 @@ from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
 from recloop.models.exploration.gaussian_thompson import GaussianThompson
 from recloop.models.exploration.inverse_gap import InverseGap
-from recloop.models.packed import packed_size, unpacked
+from recloop.models.packed import packed, packed_size, unpacked
 from recloop.models.search import Real, SearchSpace
 from recloop.types import FloatArray, IntArray, Transitions
 from recloop.utils.checks import check_between, check_codes, check_count, check_finite
@@ -188,9 +188,20 @@ class AbstractLinearBandit(AbstractContextBandit):
         of = np.stack([np.arange(self.window, self.window + n), np.arange(n)], axis=1).ravel()
         sign = np.tile([1.0, -1.0], n)  # one comes, one goes
         real = after[0][of] >= 0
+        step = np.flatnonzero(real)
         of, sign = of[real], sign[real]
+
+        def mend(which: IntArray, n_done: int) -> None:
+            """A and b from the rows that are in the window after `n_done` of these changes."""
+            last = step[n_done - 1]
+            inside = slice((last + 1) // 2, self.window + last // 2 + 1)
+            items, contexts, rewards, weights = after
+            self._learn_anew(
+                which, items[inside], contexts[inside], rewards[inside], weights[inside]
+            )
+
         arm_equations.learn(
-            self.arms, after[0][of], after[1][of], after[2][of], sign * after[3][of]
+            self.arms, after[0][of], after[1][of], after[2][of], sign * after[3][of], mend=mend
         )
         self.n_rows += n
         place = (self.n_rows + np.arange(self.window)) % self.window
@@ -198,6 +209,22 @@ class AbstractLinearBandit(AbstractContextBandit):
         self.kept_contexts[place] = after[1][n:]
         self.kept_rewards[place] = after[2][n:]
         self.kept_weights[place] = after[3][n:]
+
+    def _learn_anew(
+        self,
+        which: IntArray,
+        items: IntArray,
+        contexts: FloatArray,
+        rewards: FloatArray,
+        weights: FloatArray,
+    ) -> None:
+        """Put A and b of the arms `which` as their priors and these rows say."""
+        prior = arm_equations.fresh_arms(self.prior_means[which], self.regularization)
+        for arm, evidence, sums in zip(which, prior.evidence, prior.reward_sums, strict=True):
+            x, own = contexts[items == arm], items == arm
+            weighted = x * weights[own][:, None]
+            self.evidence[arm] = evidence + packed((weighted.T @ x)[None])[0]
+            self.reward_sums[arm] = sums + rewards[own] @ weighted
 
     # What item features say of an item that nobody has seen
 
