@@ -8,7 +8,10 @@ import argparse
 import importlib
 import sys
 
-TESTS = ("load", "mixed", "kill", "power", "swap", "full_disk", "slow_disk", "orders", "drain")
+TESTS = (
+    "load", "mixed", "kill", "power", "swap", "full_disk", "slow_disk", "orders", "drain", "learning",
+)  # fmt: skip
+WITHOUT_PLANTED = ("learning",)
 
 
 def main() -> int:
@@ -24,6 +27,8 @@ def main() -> int:
         arguments += ["--folder", found.folder]
     failed = []
     for name in TESTS:
+        if found.planted and name in WITHOUT_PLANTED:
+            continue
         print(f"\n== {name}", flush=True)
         if importlib.import_module(f"benchmarks.reliability.{name}").main(arguments):
             failed.append(name)

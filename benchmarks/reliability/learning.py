@@ -83,7 +83,9 @@ async def served(address: str, visits: Visits) -> tuple[FloatArray, FloatArray]:
             item = answer["items"][0]["item"]
             chances[visit] = visits.rates[visit, int(item)]
             clicks[visit] = float(visits.luck[visit] < chances[visit])
-            told = {"decision_id": answer["decision_id"], "item": item, "reward": float(clicks[visit])}
+            told = {
+                "decision_id": answer["decision_id"], "item": item, "reward": float(clicks[visit])
+            }  # fmt: skip
             await _post(connection, "/v1/feedback", told)
 
     connections = [await connect(address) for _ in range(CONNECTIONS)]
@@ -124,7 +126,7 @@ def learns(report: Report, place: Path, seeds: range) -> None:
         frozen, _ = visit_all(place, f"frozen-{seed}", visits, learns=False)
         gaps.append(own.mean() - frozen.mean())
     interval = normal_interval(np.array(gaps))
-    report.figure("difference of clicks per visit, each seed", [round(g, 3) for g in gaps])
+    report.figure("difference of clicks per visit, each seed", [round(float(g), 3) for g in gaps])
     report.require(
         "pooled difference, 95 %", f"{np.mean(gaps):.4f} [{interval.low:.4f}, {interval.high:.4f}]",
         interval.low > 0.0, "above 0",
@@ -139,13 +141,13 @@ def recovers(report: Report, place: Path, seeds: range) -> None:
     for seed in seeds:
         visits = Visits.drawn(seed, n, flips_at=LEARNS_IN)
         best = visits.best[-LAST:].mean()
-        _, chances = visit_all(
-            place, f"flip-{seed}", visits, learns=True, discount=DISCOUNT
-        )
+        _, chances = visit_all(place, f"flip-{seed}", visits, learns=True, discount=DISCOUNT)
         shares["learning"].append(chances[-LAST:].mean() / best)
         shares["frozen"].append(_frozen_before_flip(place, seed, visits) / best)
     for name, found in shares.items():
-        report.figure(f"{name}: share of the best after the flip", [round(s, 3) for s in found])
+        report.figure(
+            f"{name}: share of the best after the flip", [round(float(s), 3) for s in found]
+        )
     report.at_least("learning: mean share of the best", float(np.mean(shares["learning"])), 0.9)
     report.require(
         "frozen: mean share of the best", float(np.mean(shares["frozen"])),
