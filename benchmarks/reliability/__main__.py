@@ -9,7 +9,8 @@ import importlib
 import sys
 
 TESTS = (
-    "load", "mixed", "kill", "power", "swap", "full_disk", "slow_disk", "orders", "drain", "learning",
+    "load", "mixed", "kill", "power", "swap", "full_disk", "slow_disk", "orders", "drain",
+    "learning",
 )  # fmt: skip
 WITHOUT_PLANTED = ("learning",)
 

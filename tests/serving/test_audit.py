@@ -32,7 +32,7 @@ def test_a_policy_that_draws_uniformly_earns_what_the_uniform_one_does_as_the_ca
                     shadow=None,
                     decided_before=visits.now,
                     default=0.0,
-                    # S
+                    sizes=catalogue.sizes,
                 )
             )
 
