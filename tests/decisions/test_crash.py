@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from decisions import writer
-from decisions.power import Disk
+from benchmarks.reliability.disks import Disk
 from decisions.samples import differences, unjoined
 from recloop.decisions import DecisionLog, open_log, verify_log
 from recloop.decisions.sqlite import SQLiteDatabase

@@ -1,8 +1,11 @@
-"""A disk whose power can be cut: what was not forced to it is lost, or half of it is.
+"""Disks with a fault, as VFSs of SQLite.
 
-A VFS of SQLite that remembers each file as it was at its last sync, and the writes since then.
+`Disk`: its power can be cut: what was not forced to it is lost, or half of it is. It remembers each
+file as it was at its last sync, and the writes since then. `SlowDisk`: takes its time to sync.
 """
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import apsw
@@ -16,6 +19,7 @@ class Disk(apsw.VFS):
         self.name = name
         self.safe: dict[str, bytes] = {}
         self.pending: dict[str, list[tuple[int, bytes | int]]] = {}
+        self.watch: Callable[[], None] = lambda: None  # called after every write and sync
         super().__init__(name, "")
 
     def xOpen(self, name, flags):
@@ -54,6 +58,7 @@ class File(apsw.VFSFile):
     def xWrite(self, data, offset):
         super().xWrite(data, offset)
         self._disk.pending.setdefault(self._name, []).append((offset, bytes(data)))
+        self._disk.watch()
 
     def xTruncate(self, newsize):
         super().xTruncate(newsize)
@@ -63,3 +68,27 @@ class File(apsw.VFSFile):
         super().xSync(flags)
         self._disk.safe[self._name] = Path(self._name).read_bytes()
         self._disk.pending[self._name] = []
+        self._disk.watch()
+
+
+class SlowDisk(apsw.VFS):
+    """The disk that all logs of the process are on from now on; each sync takes `seconds`."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(name, "", makedefault=True)
+
+    def xOpen(self, name, flags):
+        return SlowFile(self.seconds, name, flags)
+
+
+class SlowFile(apsw.VFSFile):
+    """A file on a slow disk."""
+
+    def __init__(self, seconds: float, name, flags) -> None:
+        self._seconds = seconds
+        super().__init__("", name, flags)
+
+    def xSync(self, flags):
+        time.sleep(self._seconds)
+        super().xSync(flags)

@@ -1,0 +1,134 @@
+"""Builds of the service with a known mistake each, and a server that does nothing.
+
+    python -m benchmarks.reliability.planted NAME (arguments of recloop serve)
+
+The mistakes stand here and nowhere else: the product has no switch for them.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+
+from recloop.serving import service
+from recloop.serving.ledger import Ledger
+from recloop.serving.state import ServiceState
+
+BUILDS: dict[str, Callable[[], None]] = {}
+
+
+def build(make: Callable[[], None]) -> Callable[[], None]:
+    """Enter a build into the table."""
+    BUILDS[make.__name__] = make
+    return make
+
+
+@build
+def wasteful() -> None:
+    """Burns two milliseconds for every decision."""
+    decide = service.Decider.decide
+
+    def slow(self, requests, codes):
+        until = time.thread_time() + 0.002 * len(requests)
+        while time.thread_time() < until:
+            pass
+        return decide(self, requests, codes)
+
+    service.Decider.decide = slow
+
+
+@build
+def fails_sometimes() -> None:
+    """Every five hundredth decision raises."""
+    decide, n = service.Decider.decide, 0
+
+    def failing(self, requests, codes):
+        nonlocal n
+        n += len(requests)
+        if n % 500 < len(requests):
+            raise ZeroDivisionError
+        return decide(self, requests, codes)
+
+    service.Decider.decide = failing
+
+
+@build
+def forgets_lessons() -> None:
+    """Every hundredth reward is stored and not learned."""
+    lesson, n = ServiceState._lesson, 0
+
+    def forgetting(self, reward, decision):
+        nonlocal n
+        n += 1
+        row = lesson(self, reward, decision)
+        return None if n % 100 == 0 else row
+
+    ServiceState._lesson = forgetting
+
+
+@build
+def counts_twice() -> None:
+    """One of a hundred decisions is counted twice."""
+    count, n = service.Service.count, 0
+
+    def counting(self, what, more=1):
+        nonlocal n
+        n += 1
+        count(self, what, more + (n % 100 == 0))
+
+    service.Service.count = counting
+
+
+class EarlyLedger(Ledger):
+    """Delivers before the commit, which comes a little later."""
+
+    def __init__(self, *arguments, **named) -> None:
+        super().__init__(*arguments, **named)
+        self._early, self._deliver = self._deliver, lambda units: None
+
+    def _commit(self, units):
+        for unit in units:
+            unit.answers, unit.repeated, unit.found = [], {}, None
+        with self._log.transaction():
+            self._fill(units)
+            self._call_soon(self._early, units)
+            time.sleep(0.02)
+        return None
+
+
+@build
+def acknowledges_early() -> None:
+    """Answers before the commit."""
+    service.Ledger = EarlyLedger
+
+
+def noop() -> None:
+    """Serve constant bytes on the same server software, until a signal comes."""
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+
+    from recloop.serving.running import Server
+
+    async def answer(request: Request) -> Response:
+        return Response(b'{"items":[]}', 200, None, "application/json")
+
+    app = Starlette(routes=[Route("/v1/recommend", answer, methods=["POST"])])
+    config = uvicorn.Config(app, port=0, access_log=False, log_level="error", server_header=False)
+    Server(config, 0.0).run()
+
+
+def main(name: str, *arguments: str) -> None:
+    if name == "noop":
+        noop()
+        return
+    BUILDS[name]()
+    from recloop.cli import main as recloop
+
+    sys.argv = ["recloop", "serve", *arguments]
+    recloop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
