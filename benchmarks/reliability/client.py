@@ -98,10 +98,15 @@ class Client:
         finally:
             connection.close()
 
+    @property
+    def waits(self) -> bool:
+        """Whether it sent something that is not answered yet."""
+        return self._todo is not None
+
     async def settle(self, address: str) -> None:
-        """Send what is still unanswered."""
-        if self._todo is not None:
-            await self.talk(address, lambda: self._todo is None)
+        """Send again what is not answered yet."""
+        if self.waits:
+            await self.talk(address, lambda: not self.waits)
 
     async def _step(self, connection: Connection) -> None:
         if self._todo is None:
@@ -162,6 +167,11 @@ class Client:
 def clients(n: int, heard: Heard, *, width: int, seed: int = 0, k: int = 5) -> list[Client]:
     """Clients with names and random streams of their own."""
     return [Client(f"c{seed}.{i}", heard, width=width, k=k, seed=seed) for i in range(n)]
+
+
+async def settle_all(those: list[Client], address: str) -> None:
+    """What no answer came to is sent again until one comes."""
+    await asyncio.gather(*(one.settle(address) for one in those))
 
 
 async def talk_all(those: list[Client], address: str, until: Callable[[], bool]) -> None:

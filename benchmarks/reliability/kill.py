@@ -12,8 +12,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-
-from benchmarks.reliability.client import Client, Heard, clients
+from benchmarks.reliability.client import Client, Heard, clients, settle_all
 from benchmarks.reliability.driver import run
 from benchmarks.reliability.report import Report, conclude, parser, scratch
 from benchmarks.reliability.servers import ServerProcess, save_bandit, serve_arguments
@@ -35,11 +34,6 @@ async def until_killed(those: list[Client], server: ServerProcess, seconds: floa
     await asyncio.sleep(seconds)
     server.kill()
     await asyncio.gather(*talking)
-
-
-async def resent(those: list[Client], address: str) -> None:
-    """What no answer came to is sent again until one comes."""
-    await asyncio.gather(*(one.settle(address) for one in those))
 
 
 def measure(
@@ -65,7 +59,7 @@ def measure(
         quick, whole = digests(settings)
         digests_differ += quick != whole
     with ServerProcess(*arguments, planted=planted) as server:
-        run(resent(those, server.address))
+        run(settle_all(those, server.address))
         code = server.stop()
     found = compare(folder / "log.db", heard)
     n_ok = heard.results["ok"] + heard.results["late"] + heard.results["duplicate"]

@@ -5,12 +5,15 @@
 The mistakes stand here and nowhere else: the product has no switch for them.
 """
 
+import json
 import sys
 import time
 from collections.abc import Callable
 
-from recloop.serving import service
+from recloop.models.registry import load_model
+from recloop.serving import registry, service
 from recloop.serving.ledger import Ledger
+from recloop.serving.policy import Policy
 from recloop.serving.state import ServiceState
 
 BUILDS: dict[str, Callable[[], None]] = {}
@@ -78,6 +81,34 @@ def counts_twice() -> None:
     service.Service.count = counting
 
 
+@build
+def trusts_models() -> None:
+    """Checks nothing about a model but that it can be read."""
+
+    def trusting(self, version, sha256=None):
+        folder = self.folder / version
+        ids = json.loads((folder / registry.IDS).read_text())
+        model = load_model(folder / registry.MODEL)
+        named = {"name": version, "version": version, "sha256": sha256 or ""}
+        return Policy(model, items=ids["items"], learns=True, **named)
+
+    registry.Registry.load = trusting
+
+
+@build
+def forgets_swaps() -> None:
+    """Swaps happen, and are not written to the log."""
+    control = service.Service.control
+
+    async def forgetting(self, asked, *, shown=None):
+        if asked.kind != "swap":
+            return await control(self, asked, shown=shown)
+        self.state.apply_control(asked, shown)
+        return asked
+
+    service.Service.control = forgetting
+
+
 class EarlyLedger(Ledger):
     """Delivers before the commit, which comes a little later."""
 
@@ -92,7 +123,7 @@ class EarlyLedger(Ledger):
             self._fill(units)
             self._call_soon(self._early, units)
             time.sleep(0.02)
-        return None
+        return
 
 
 @build

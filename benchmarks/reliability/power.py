@@ -145,11 +145,11 @@ def measure(folder: Path, *, cuts: int = 40, seed: int = 0, synchronous: str = "
             n += len(cut.heard.lists) + len(cut.heard.rewards)
             try:
                 found = compare(cut.folder / "log.db", cut.heard)
-                quick, whole = digests(settings_in(cut.folder))
             except RecloopError:
                 damaged += 1
                 lost += len(cut.heard.lists) + len(cut.heard.rewards)
                 continue
+            quick, whole = digests(settings_in(cut.folder))
             lost += len(found.lost_lists) + len(found.lost_rewards)
             other += len(found.other_lists) + len(found.other_rewards)
             twice += len(found.twice)

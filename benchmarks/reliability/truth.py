@@ -7,6 +7,7 @@ from pathlib import Path
 
 from benchmarks.reliability.client import Heard
 from recloop.decisions import DecisionLog, open_log, verify_log
+from recloop.errors import RecloopError
 from recloop.models.registry import load_model
 from recloop.serving import snapshots
 from recloop.serving.digest import state_digest
@@ -94,20 +95,25 @@ def digests(settings: ServingSettings, log: DecisionLog | None = None) -> tuple[
         with open_log(settings.log, create=False) as opened:
             return digests(settings, opened)
     registry = Registry(Path(settings.data_dir) / "models")
-    quick = recovered(settings, log, registry)
-    whole = recovered(settings, log, registry, use_snapshots=False)
+    try:
+        quick = recovered(settings, log, registry)
+        whole = recovered(settings, log, registry, use_snapshots=False)
+    except RecloopError as error:
+        return f"cannot be folded: {error}", ""
     return state_digest(quick), state_digest(whole)
 
 
 def served_digest(settings: ServingSettings) -> str:
     """The state that a service wrote when it was told to stop; it must be of the last record."""
-    place = snapshots.kept(Path(settings.data_dir) / "snapshots")[0]
+    places = snapshots.kept(Path(settings.data_dir) / "snapshots")
+    if not places:
+        return "there is no snapshot"
     registry = Registry(Path(settings.data_dir) / "models")
     with open_log(settings.log, create=False) as log:
         beginning = json.loads(log.controls()[0].details)
         last = log.last_seq
     remembered = settings.remembered_decisions
-    state = snapshots.read(place, beginning["id"], registry.load, load_model, remembered)
+    state = snapshots.read(places[0], beginning["id"], registry.load, load_model, remembered)
     if state.seq != last:
         return f"the last snapshot is of record {state.seq} of {last}"
     return state_digest(state)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from decisions import writer
 from benchmarks.reliability.disks import Disk
+from decisions import writer
 from decisions.samples import differences, unjoined
 from recloop.decisions import DecisionLog, open_log, verify_log
 from recloop.decisions.sqlite import SQLiteDatabase
