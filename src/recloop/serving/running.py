@@ -2,11 +2,12 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import Any
 
 import uvicorn
 
-from recloop.errors import InvalidConfig, RecloopError
+from recloop.errors import InvalidConfig
 from recloop.serving.app import make_app
 from recloop.serving.keys import KeyRing
 from recloop.serving.logs import set_up
@@ -48,9 +49,10 @@ def run(settings: ServingSettings, *, example: bool = False) -> None:
         ),
         settings.drain_s,
     )
-    server.run()
+    with suppress(SystemExit):  # what uvicorn ends with where it could not start
+        server.run()
     error = getattr(app.state, "failed_to_open", None)
-    if isinstance(error, RecloopError):
+    if error is not None:
         raise error
     if not server.started:
         raise InvalidConfig(
@@ -87,7 +89,12 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: Any = None) -> None:
         """Listen, and say where."""
         self._loop = asyncio.get_running_loop()
-        await super().startup(sockets)
+        words = logging.getLogger("uvicorn.error")
+        words.disabled = True  # what keeps it from starting is raised by `run`
+        try:
+            await super().startup(sockets)
+        finally:
+            words.disabled = False
         for server in self.servers if self.started else []:
             for socket in server.sockets:
                 host, port = socket.getsockname()[:2]
