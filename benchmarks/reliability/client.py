@@ -18,6 +18,7 @@ from benchmarks.reliability.driver import Connection, Reply, Unanswered, connect
 from recloop.utils.seeding import stream
 
 RETRY_S = 0.02
+SETTLE_S = 15.0
 
 
 class List(NamedTuple):
@@ -104,9 +105,10 @@ class Client:
         return self._todo is not None
 
     async def settle(self, address: str) -> None:
-        """Send again what is not answered yet."""
+        """Send again what is not answered yet, for a while."""
+        is_over = after(SETTLE_S)
         if self.waits:
-            await self.talk(address, lambda: not self.waits)
+            await self.talk(address, lambda: not self.waits or is_over())
 
     async def _step(self, connection: Connection) -> None:
         if self._todo is None:

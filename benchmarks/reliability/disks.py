@@ -76,7 +76,7 @@ class SlowDisk(apsw.VFS):
 
     def __init__(self, name: str, seconds: float) -> None:
         self.seconds = seconds
-        super().__init__(name, "", makedefault=True)
+        super().__init__(name, "unix", makedefault=True)
 
     def xOpen(self, name, flags):
         return SlowFile(self.seconds, name, flags)
@@ -87,7 +87,7 @@ class SlowFile(apsw.VFSFile):
 
     def __init__(self, seconds: float, name, flags) -> None:
         self._seconds = seconds
-        super().__init__("", name, flags)
+        super().__init__("unix", name, flags)
 
     def xSync(self, flags):
         time.sleep(self._seconds)

@@ -1,22 +1,28 @@
 """Builds of the service with a known mistake each, and a server that does nothing.
 
-    python -m benchmarks.reliability.planted NAME (arguments of recloop serve)
+    python -m benchmarks.reliability.planted NAME (arguments of recloop serve)      several names: joined by +
 
 The mistakes stand here and nowhere else: the product has no switch for them.
 """
 
 import json
+import os
 import sys
 import time
+import uuid
 from collections.abc import Callable
 
+from benchmarks.reliability import disks
+from recloop.decisions.sqlite import SQLiteDatabase
 from recloop.models.registry import load_model
-from recloop.serving import registry, service
+from recloop.serving import registry, routes, running, service
 from recloop.serving.ledger import Ledger
 from recloop.serving.policy import Policy
+from recloop.serving.records import Answer
 from recloop.serving.state import ServiceState
 
 BUILDS: dict[str, Callable[[], None]] = {}
+_kept: list[object] = []
 
 
 def build(make: Callable[[], None]) -> Callable[[], None]:
@@ -132,6 +138,92 @@ def acknowledges_early() -> None:
     service.Ledger = EarlyLedger
 
 
+class SwallowingLedger(Ledger):
+    """Says that everything is stored, whatever the disk says."""
+
+    def _commit(self, units):
+        if super()._commit(units) is not None:
+            for unit in units:
+                unit.answers = [Answer("stored", 0)] * (len(unit.rewards) or len(unit.decisions))
+                unit.rewards, unit.decided = [], []
+        return None
+
+
+@build
+def swallows_errors() -> None:
+    """A commit that fails is taken for one that did not."""
+    service.Ledger = SwallowingLedger
+
+
+@build
+def never_tries_again() -> None:
+    """After a failed commit only a write from outside shows that the disk is well again."""
+    Ledger.try_to_write = lambda self, log: None
+
+
+@build
+def shares_its_log() -> None:
+    """Serves a log that another process serves already."""
+    SQLiteDatabase.hold = lambda self: None
+
+
+@build
+def forgets_keys() -> None:
+    """Takes each sending of a reward for a new one."""
+    checked = routes.checked_rewards
+
+    def renamed(service, events):
+        return [one._replace(key=uuid.uuid4().hex) for one in checked(service, events)]
+
+    routes.checked_rewards = renamed
+
+
+@build
+def learns_in_order_only() -> None:
+    """Rewards of a decision before the newest one that was learned of teach nothing."""
+    lesson, newest = ServiceState._lesson, 0
+
+    def only_newer(self, reward, decision):
+        nonlocal newest
+        row = lesson(self, reward, decision)
+        if row is None or decision.seq < newest:
+            return None
+        newest = decision.seq
+        return row
+
+    ServiceState._lesson = only_newer
+
+
+@build
+def slow_disk() -> None:
+    """No mistake but a condition: each sync of the log takes 200 ms."""
+    _kept.append(disks.SlowDisk("slow", 0.2))
+
+
+@build
+def very_slow_disk() -> None:
+    """No mistake either: each takes a second."""
+    _kept.append(disks.SlowDisk("very slow", 1.0))
+
+
+@build
+def unbounded() -> None:
+    """Lets everything in, however much waits."""
+    service.Service._let_in = lambda self, n: None
+
+
+@build
+def never_says() -> None:
+    """Drains without saying that it is not ready."""
+    service.Service.is_draining = property(lambda self: False, lambda self, value: None)
+
+
+@build
+def ends_at_once() -> None:
+    """Takes the signal for kill -9."""
+    running.Server.handle_exit = lambda self, sig, frame: os._exit(0)
+
+
 def noop() -> None:
     """Serve constant bytes on the same server software, until a signal comes."""
     import uvicorn
@@ -154,7 +246,8 @@ def main(name: str, *arguments: str) -> None:
     if name == "noop":
         noop()
         return
-    BUILDS[name]()
+    for one in name.split("+"):
+        BUILDS[one]()
     from recloop.cli import main as recloop
 
     sys.argv = ["recloop", "serve", *arguments]
