@@ -1,4 +1,4 @@
-"""What the service promises, put to the test: under load, killed, cut off, out of room, in disorder.
+"""What the service promises, put to the test: under load, killed, out of room, in disorder.
 
     python -m benchmarks.reliability                 all of them, one after the other
     python -m benchmarks.reliability.kill --kills 20

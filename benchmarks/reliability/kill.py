@@ -76,7 +76,7 @@ def measure(
     report.equal("damage in the log", found.damage, [])
     report.equal("restarts whose state is not the fold from record 1", digests_differ, 0)
     report.equal("the state served last is the fold from record 1",
-                 served_digest(settings) == digests(settings)[1], True)  # fmt: skip
+                 served_digest(settings), digests(settings)[1])  # fmt: skip
     report.equal("exit code at the end", code, 0)
     report.figure("rewards acknowledged", len(heard.rewards))
     report.figure("of them as duplicates", heard.results["duplicate"])

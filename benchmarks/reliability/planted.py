@@ -1,6 +1,6 @@
 """Builds of the service with a known mistake each, and a server that does nothing.
 
-    python -m benchmarks.reliability.planted NAME (arguments of recloop serve)      several names: joined by +
+    python -m benchmarks.reliability.planted NAME[+NAME] (arguments of recloop serve)
 
 The mistakes stand here and nowhere else: the product has no switch for them.
 """
@@ -146,7 +146,7 @@ class SwallowingLedger(Ledger):
             for unit in units:
                 unit.answers = [Answer("stored", 0)] * (len(unit.rewards) or len(unit.decisions))
                 unit.rewards, unit.decided = [], []
-        return None
+        return
 
 
 @build

@@ -17,6 +17,7 @@ from benchmarks.reliability.servers import ServerProcess, save_bandit, serve_arg
 from benchmarks.reliability.truth import compare
 
 N_ITEMS, WIDTH, WAITING = 50, 8, 64
+OWN = 4  # questions of the service to its own log, which have no limit to keep
 MOST_S, MOST_GROWTH = 2.0, 50e6
 
 
@@ -62,7 +63,7 @@ def measure(
     report.equal("answers other than 200 and 503", len(heard.seconds) - answered, 0)
     report.equal("requests without an answer", heard.unanswered, 0)
     report.at_least("answers 200", heard.of(200), 1)
-    report.at_most("longest queue", longest, WAITING)
+    report.at_most("longest queue", longest, WAITING + OWN)
     report.at_most("longest answer, s", max(heard.seconds), MOST_S)
     report.at_most("growth of memory, MB", growth / 1e6, MOST_GROWTH / 1e6)
     report.equal("exit code", code, 0)

@@ -1,4 +1,4 @@
-"""What the log says, beside what the clients heard; and the state, beside its fold from record 1."""
+"""What the log says beside what the clients heard; the state beside its fold from record 1."""
 
 import json
 from collections.abc import Sequence
