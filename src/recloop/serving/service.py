@@ -260,6 +260,9 @@ class Service:
     async def feedback(self, rewards: Sequence[Reward]) -> list[Answer]:
         """What became of each reward; those that are stored were learned."""
         self._let_in(len(rewards))
+        return await self._hear(rewards)
+
+    async def _hear(self, rewards: Sequence[Reward]) -> list[Answer]:
         future: asyncio.Future[list[Answer]] = self._loop.create_future()
         if not self._heard:
             self._loop.call_soon(self._pass_on_rewards)
@@ -571,7 +574,7 @@ class Service:
     async def _give(self, rewards: list[Reward]) -> int:
         """Store defaults, those of a decision together: else a crash would keep half of them."""
         if rewards:
-            await self.feedback(rewards)
+            await self._hear(rewards)  # one unit at a time, whatever the limit for others
         return len(rewards)
 
     # Snapshots
