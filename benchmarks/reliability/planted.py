@@ -47,17 +47,17 @@ def wasteful() -> None:
 
 @build
 def fails_sometimes() -> None:
-    """Every five hundredth decision raises."""
-    decide, n = service.Decider.decide, 0
+    """Every five hundredth request for a list raises."""
+    recommend, n = service.Service.recommend, 0
 
-    def failing(self, requests, codes):
+    async def failing(self, request):
         nonlocal n
-        n += len(requests)
-        if n % 500 < len(requests):
+        n += 1
+        if n % 500 == 0:
             raise ZeroDivisionError
-        return decide(self, requests, codes)
+        return await recommend(self, request)
 
-    service.Decider.decide = failing
+    service.Service.recommend = failing
 
 
 @build
@@ -158,7 +158,11 @@ def swallows_errors() -> None:
 @build
 def never_tries_again() -> None:
     """After a failed commit only a write from outside shows that the disk is well again."""
-    Ledger.try_to_write = lambda self, log: None
+
+    async def nothing(self):
+        return None
+
+    service.Service._probe = nothing
 
 
 @build

@@ -98,17 +98,17 @@ class ServerProcess:
         self._process.send_signal(signal.SIGTERM)
 
     def ended(self, seconds: float = 60.0) -> int:
-        """Wait for its end; the exit code."""
+        """Wait for its end; the exit code, -9 if it did not end in time and was killed."""
         try:
             return self._ended(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise
+            return self._process.returncode
 
-    def stop(self) -> int:
+    def stop(self, seconds: float = 60.0) -> int:
         """Ask it to stop and wait; the exit code."""
         self.terminate()
-        return self.ended()
+        return self.ended(seconds)
 
     def _ended(self, seconds: float) -> int:
         code = self._process.wait(seconds)

@@ -1,6 +1,5 @@
 """What the log says beside what the clients heard; the state beside its fold from record 1."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,10 +109,8 @@ def served_digest(settings: ServingSettings) -> str:
         return "there is no snapshot"
     registry = Registry(Path(settings.data_dir) / "models")
     with open_log(settings.log, create=False) as log:
-        beginning = json.loads(log.controls()[0].details)
         last = log.last_seq
-    remembered = settings.remembered_decisions
-    state = snapshots.read(places[0], beginning["id"], registry.load, load_model, remembered)
+    state = snapshots.read(places[0], registry.load, load_model, settings.remembered_decisions)
     if state.seq != last:
         return f"the last snapshot is of record {state.seq} of {last}"
     return state_digest(state)

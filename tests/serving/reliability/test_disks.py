@@ -26,6 +26,7 @@ def test_lists_go_on_while_the_disk_is_full_where_decisions_are_written_later(tm
 )
 def test_a_build_that_bears_a_full_disk_badly_is_found_out(tmp_path, monkeypatch, build, broken):
     monkeypatch.setattr(full_disk, "RECOVERY_S", 3.0)
+    monkeypatch.setattr(full_disk, "STOP_S", 5.0)
     monkeypatch.setattr("benchmarks.reliability.client.SETTLE_S", 2.0)
     is_found(full_disk.measure(tmp_path, seconds=1.0, planted=build), broken)
 
