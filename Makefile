@@ -50,6 +50,7 @@ golden: $(VENV)/.dev  ## record the golden traces anew; commit them on their own
 bench: $(VENV)/.dev  ## the benchmarks, one after the other
 	@for file in benchmarks/[a-z]*.py; do \
 	  echo "== $$file"; $(BIN)/python "$$file" $(ARGS) || exit 1; done
+	$(BIN)/python -m benchmarks.reliability
 
 mutation: $(VENV)/.mutation  ## can the tests fail? ARGS="--area evaluation" for a part
 	$(BIN)/python tools/mutation --jobs $(JOBS) $(ARGS)

@@ -18,7 +18,7 @@ SECTIONS = {
     "Tutorials": ["tutorials/*.md"],
     "How to": ["how-to/*.md"],
     "Algorithms": ["bandits.md", "algorithms/*.md"],
-    "Proof": ["metrics.md", "log_format.md", "benchmarks.md", "mutation.md"],
+    "Proof": ["metrics.md", "log_format.md", "benchmarks.md", "reliability.md", "mutation.md"],
     "The project": ["security.md", "architecture.md", "conventions.md", "glossary.md"],
 }
 PACKAGES = ["models", "data", "decisions", "evaluation", "training", "experiment", "testing"]
