@@ -236,7 +236,10 @@ def noop() -> None:
     from starlette.responses import Response
     from starlette.routing import Route
 
+    from recloop.serving.logs import set_up
     from recloop.serving.running import Server
+
+    set_up("text")
 
     async def answer(request: Request) -> Response:
         return Response(b'{"items":[]}', 200, None, "application/json")
