@@ -241,6 +241,22 @@ def test_slots_with_a_most_per_category_say_how_likely_they_were(rng):
     assert chi2 < stats.chi2.isf(1e-3, len(said) - 1)
 
 
+def test_a_shadow_says_how_likely_a_list_was_under_the_rules_of_that_list(rng):
+    """The shadow is the policy that decided: it must say the same, whatever was closed."""
+    for name in ("lin_thompson", "exp3"):
+        params = {"context_dim": 3} if name == "lin_thompson" else {}
+        items = [f"{n}{'ab'[n % 2]}" for n in range(N_ITEMS)]
+        state = state_of(taught(name, rng, **params), items=items)
+        decides = decider(state)
+        context = rng.standard_normal(3) if params else None
+        requests = asked(5, k=5, context=context) + asked(
+            5, k=5, context=context, most_per_category=1
+        )
+        shown = decides.decide(requests, [0] * 10)
+        for opinion in decides.opinions(state.active, shown):
+            np.testing.assert_allclose(opinion.propensities, opinion.shown.propensities)
+
+
 def test_the_log_says_of_what_it_was_chosen_also_while_the_catalogue_changes(tmp_path):
     told = settings_in(tmp_path)
 

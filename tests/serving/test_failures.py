@@ -272,6 +272,23 @@ def test_more_than_may_wait_is_refused_and_what_waits_is_not(tmp_path, monkeypat
     run(test())
 
 
+def test_many_rewards_of_one_turn_are_applied_in_many(tmp_path, monkeypatch):
+    async def test():
+        async with serving(settings_in(tmp_path), small(), crash=True) as service:
+            visits, applied = Visits(service), []
+            shown = await visits.ask("u0")
+            apply = service.state.apply_rewards
+            monkeypatch.setattr(
+                service.state, "apply_rewards", lambda r, d: applied.append(len(r)) or apply(r, d)
+            )
+            parts = [[visits.reward(shown) for _ in range(n)] for n in (40, 40, 24, 100, 1, 1)]
+            await asyncio.gather(*(service.feedback(part) for part in parts))
+            assert applied == [40, 64, 100, 2]
+            assert service.ledger.n_commits <= 4
+
+    run(test())
+
+
 def test_closing_answers_what_came_in_and_writes_a_snapshot(tmp_path):
     async def test():
         told = settings_in(tmp_path)

@@ -14,6 +14,7 @@ from recloop.errors import InvalidParameter
 from recloop.models.exploration.base import Exploration
 from recloop.models.exploration.epsilon_greedy import EpsilonGreedy
 from recloop.serving.assignment import in_canary
+from recloop.serving.diversity import Left
 from recloop.serving.policy import Policy
 from recloop.serving.records import Opinion, Shown
 from recloop.serving.settings import Lists
@@ -87,10 +88,26 @@ class Decider:
         for (width, _), part in groups.items():
             how = self._exploration(policy, part, [one.user_code for one in part], width)
             eligible = np.stack([self._could_be_shown(one) for one in part]) & policy.knows
-            chances = policy.chances(how, eligible, np.stack([one.items for one in part]))
+            chances = self._chances(policy, how, eligible, part)
             found += [
                 Opinion(one, policy.version, row) for one, row in zip(part, chances, strict=True)
             ]
+        return found
+
+    def _chances(
+        self, policy: Policy, how: Exploration, eligible: BoolArray, shown: Sequence[Shown]
+    ) -> FloatArray:
+        """(n, k) how likely each slot of lists of one length would have been, by their rules."""
+        slates, limits = np.stack([one.items for one in shown]), [one.limit for one in shown]
+        if not any(limits):
+            return policy.chances(how, eligible, slates)
+        found, left = (
+            np.zeros(slates.shape),
+            Left(eligible, self._state.catalogue.categories, limits),
+        )
+        for slot in range(slates.shape[1]):
+            found[:, slot] = policy.chances(how, left.now(), slates[:, slot : slot + 1])[:, 0]
+            left.take(slates[:, slot])
         return found
 
     def _could_be_shown(self, shown: Shown) -> BoolArray:
@@ -198,7 +215,7 @@ class Decider:
         n_eligible = eligible.sum(axis=1)
         version = str(self._state.catalogue.version)
         made = []
-        for row, request in enumerate(requests):
+        for row, (request, limit) in enumerate(zip(requests, limits, strict=True)):
             n = int(np.count_nonzero(items[row, : request.k] >= 0))
             asked = request.candidates is not None or bool(request.categories)
             excluded = None if asked else np.flatnonzero(~eligible[row])
@@ -220,6 +237,7 @@ class Decider:
                     excluded=excluded if excluded is not None and len(excluded) else None,
                     activated=request.activated,
                     fallback=policy is None,
+                    limit=limit,
                 )
             )
         return made
@@ -241,27 +259,14 @@ class Decider:
         Where nothing else is left, the limit gives way: a list is never shorter for it.
         """
         n = len(eligible)
-        left = eligible.copy()
         items, odds = np.full((n, k), -1, dtype=np.int64), np.zeros((n, k))
         explored, scores = np.zeros((n, k), dtype=np.bool_), np.zeros((n, k))
-        categories = self._state.catalogue.categories
-        counts = np.zeros((n, int(categories.max(initial=0)) + 1), dtype=np.int64)
+        left = Left(eligible, self._state.catalogue.categories, limits)
         for slot in range(k):
-            used_up = ~left.any(axis=1)
-            if used_up.any():
-                left[used_up] = eligible[used_up]
-                here = np.maximum(items[used_up, :slot], 0)
-                left[np.flatnonzero(used_up)[:, None], here] = False
-            slates, values = drawer.draw(how, left, 1, self._rng)
+            slates, values = drawer.draw(how, left.now(), 1, self._rng)
             items[:, slot], odds[:, slot] = slates.items[:, 0], slates.propensities[:, 0]
             explored[:, slot], scores[:, slot] = slates.explored[:, 0], values[:, 0]
-            for row in np.flatnonzero(items[:, slot] >= 0).tolist():
-                item = items[row, slot]
-                left[row, item] = False
-                category = categories[item]
-                counts[row, category] += 1
-                if limits[row] and counts[row, category] >= limits[row]:
-                    left[row, categories == category] = False
+            left.take(items[:, slot])
         return items, odds, explored, scores
 
 

@@ -28,6 +28,7 @@ class Shown:
     excluded: IntArray | None = None
     activated: bool = True
     fallback: bool = False
+    limit: int = 0  # most of one category in the list; the log does not have it
     user_code: int = -1  # of the log, once it is stored
     seq: int = 0
     earned: "dict[int, Earned] | None" = field(default=None, repr=False)  # by item

@@ -270,10 +270,15 @@ class Service:
         return await future
 
     def _pass_on_rewards(self) -> None:
-        """All that came in one turn of the loop as one unit."""
+        """All that came in one turn of the loop, in units that are applied in a turn each."""
         heard, self._heard = self._heard, []
-        if heard:
-            self._pass_on(heard)
+        while heard:
+            n, size = 1, len(heard[0][0])
+            while n < len(heard) and size + len(heard[n][0]) <= REWARDS_PER_TURN:
+                size += len(heard[n][0])
+                n += 1
+            self._pass_on(heard[:n])
+            heard = heard[n:]
 
     def _pass_on(self, heard: "list[_Heard]") -> None:
         unit = Unit(self._loop.create_future())
