@@ -81,7 +81,8 @@ import importlib, json, pkgutil, recloop
 missing = []
 for module in pkgutil.walk_packages(recloop.__path__, "recloop."):
     name = module.name
-    if name.startswith("recloop.demo") or name.endswith((".torch_network", ".postgres")):
+    extras = ("recloop.demo", "recloop.serving", "recloop.client")
+    if name.startswith(extras) or name.endswith((".torch_network", ".postgres")):
         continue  # need an extra
     loaded = importlib.import_module(module.name)
     for name in getattr(loaded, "__all__", []):

@@ -214,12 +214,12 @@ OPERATIONS = [
         example={"decision_id": "018f0c2a", "item": "i3", "event": "click"},
     ),
     Operation(
-        "decision", "GET", "/v1/decisions/{decision}", "A decision and what it earned", decision,
-        answers={200: messages.KnownDecision},
-    ),
-    Operation(
         "activate_decision", "POST", "/v1/decisions/{decision}/activate",
         "A prepared decision was shown", activate_decision, answers={200: dict[str, bool]},
+    ),
+    Operation(
+        "decision", "GET", "/v1/decisions/{decision}", "A decision and what it earned", decision,
+        answers={200: messages.KnownDecision},
     ),
     Operation(
         "items", "GET", "/v1/items", "A page of the catalogue", items,
