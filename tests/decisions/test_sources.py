@@ -131,6 +131,16 @@ def test_a_place_that_is_no_log_names_the_logs_below_it(tmp_path):
         kind_of_log(tmp_path / "all")
 
 
+def test_a_csv_log_that_lacks_a_column_names_it_and_the_nearest(tmp_path):
+    file = tmp_path / "log.csv"
+    file.write_text("user_id,item_id,propnsity,reward\na,7,0.5,1\n")
+    with pytest.raises(InvalidData, match=r"lacks propensity \(is 'propnsity' it\?\); it has user"):
+        kind_of_log(file)
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(InvalidData, match=r"items and propensities\)\.$"):
+        kind_of_log(file)
+
+
 def test_passwords_of_addresses_are_not_shown():
     address = "postgresql+psycopg://me:se:cret@host:5432/log"
     assert shown_place(address) == "postgresql+psycopg://me:***@host:5432/log"

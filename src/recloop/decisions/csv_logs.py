@@ -62,6 +62,18 @@ def is_csv_log(path: str | Path) -> bool:
     return any(set(needed) <= names for needed in (NEEDED_LISTS, NEEDED_SINGLE))
 
 
+def columns_that_lack(path: str | Path) -> str:
+    """A sentence about the columns of a file that is nearly a CSV log; nothing of any other."""
+    names = column_names(Path(path))
+    needed = NEEDED_LISTS if "items" in names else NEEDED_SINGLE
+    lacking = [one for one in needed if one not in names]
+    if len(lacking) == len(needed):
+        return ""
+    near = {one: nearest(one, names) for one in lacking}
+    told = [f"{one} (is '{found}' it?)" if found else one for one, found in near.items()]
+    return f" This file lacks {', '.join(told)}; it has {', '.join(names[:20])}."
+
+
 def read_csv_log(
     path: str | Path, *, policy: str = "logged", propensity_kind: PropensityKind = "conditional"
 ) -> ReadLog:

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from recloop.decisions import parquet
-from recloop.decisions.csv_logs import is_csv_log, read_csv_log
+from recloop.decisions.csv_logs import columns_that_lack, is_csv_log, read_csv_log
 from recloop.decisions.describing import describe_log, verify_log
 from recloop.decisions.folders import export_log, import_log
 from recloop.decisions.log import DecisionLog
@@ -84,6 +84,8 @@ def not_a_log(place: str | Path) -> str:
         below = [str(one.relative_to(path)) for one in folders if found_log(one)]
         if below:
             said += f" There are logs in its folders {', '.join(below)}: name one of them."
+    elif path.is_file():
+        said += columns_that_lack(path)
     return said
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.ope.logs import log_of
+from recloop.errors import RecloopError
 from recloop.evaluation.ope import OffPolicyEvaluator, uniform_target
 from recloop.types import Ragged
 
@@ -164,6 +165,8 @@ def test_unknown_rewards_count_as_the_number_one_states(singles):
     unknown = replace(singles, rewards=np.where(singles.rewards == 0, np.nan, 1.0))
     target = uniform_target(singles, 3)
     told = OffPolicyEvaluator(unknown, 3, missing=0.0).evaluate(target, ["ips"])
+    with pytest.raises(RecloopError, match=r"got nan at row \d+ .*missing=0, --missing 0"):
+        OffPolicyEvaluator(unknown, 3).evaluate(target, ["ips"])
     assert told[0].value == OffPolicyEvaluator(singles, 3).evaluate(target, ["ips"])[0].value
 
 

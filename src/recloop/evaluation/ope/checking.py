@@ -15,7 +15,12 @@ from recloop.types import BoolArray, FloatArray, IntArray
 TOLERANCE = 1e-6  # of the sum of a row of probabilities
 
 
-def refuse(name: str, bad: BoolArray, values: np.ndarray, allowed: str) -> None:
+CORRECT = "Correct or drop these rows."
+
+
+def refuse(
+    name: str, bad: BoolArray, values: np.ndarray, allowed: str, advice: str = CORRECT
+) -> None:
     """Raise where `bad` holds for some of `values`; the message names the first place."""
     if not bad.any():
         return
@@ -26,7 +31,7 @@ def refuse(name: str, bad: BoolArray, values: np.ndarray, allowed: str) -> None:
     got = values[tuple(place)]
     raise InvalidData(
         f"off-policy evaluation: {name} must be {allowed}, got {got} at {where} "
-        f"({int(bad.sum()):,} such values). Correct or drop these rows."
+        f"({int(bad.sum()):,} such values). {advice}"
     )
 
 

@@ -25,6 +25,8 @@ from recloop.utils.checks import check_between, check_choice, check_count, check
 from recloop.utils.names import unknown_name
 from recloop.utils.seeding import stream
 
+MISSING = "Join them, or say what counts where none came: missing=0, --missing 0."
+
 
 @dataclass(frozen=True)
 class OffPolicyEvaluator:
@@ -355,4 +357,8 @@ class OffPolicyEvaluator:
     def _rewards(self) -> FloatArray:
         log = self.decisions
         known = np.full(len(log.items), np.nan) if log.rewards is None else log.rewards
-        return known if self.missing is None else np.where(np.isnan(known), self.missing, known)
+        if self.missing is not None:
+            return np.where(np.isnan(known), self.missing, known)
+        if known.dtype.kind == "f":
+            checking.refuse("rewards", np.isnan(known), known, "finite numbers", MISSING)
+        return known
