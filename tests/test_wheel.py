@@ -81,7 +81,7 @@ import importlib, json, pkgutil, recloop
 missing = []
 for module in pkgutil.walk_packages(recloop.__path__, "recloop."):
     name = module.name
-    extras = ("recloop.demo", "recloop.serving", "recloop.client")
+    extras = ("recloop.demo", "recloop.serving", "recloop.client", "recloop.experiment.tuning")
     if name.startswith(extras) or name.endswith((".torch_network", ".postgres")):
         continue  # need an extra
     loaded = importlib.import_module(module.name)
