@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from benchmarks.reliability.driver import Connection, Reply, Unanswered, connect, request_bytes
+from recloop.serving.load import Connection, Reply, Unanswered, connect, request_bytes
 from recloop.utils.seeding import stream
 
 RETRY_S = 0.02

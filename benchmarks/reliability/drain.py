@@ -17,10 +17,10 @@ import msgspec
 
 from benchmarks.reliability import metrics
 from benchmarks.reliability.client import Client, Heard, clients, talk_all
-from benchmarks.reliability.driver import Reply, Unanswered, ask_once, connect, run
 from benchmarks.reliability.report import Report, conclude, parser, scratch
 from benchmarks.reliability.servers import ServerProcess, save_bandit, serve_arguments
 from benchmarks.reliability.truth import compare, digests, served_digest, settings_of
+from recloop.serving.load import Reply, Unanswered, ask_once, connect, run
 
 N_ITEMS, WIDTH = 50, 8
 MOST_TO_TELL_S, MOST_TO_END_S = 2.0, 15.0

@@ -15,11 +15,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from benchmarks.reliability.client import Client, Heard, after, clients, settle_all, talk_all
-from benchmarks.reliability.driver import ask_once, run
 from benchmarks.reliability.report import Report, conclude, parser, scratch
 from benchmarks.reliability.room import LimitedRoom, MountedRoom, small_room
 from benchmarks.reliability.servers import ServerProcess, save_bandit, serve_arguments
 from benchmarks.reliability.truth import compare, digests, served_digest, settings_of
+from recloop.serving.load import ask_once, run
 
 N_ITEMS, WIDTH, N_LISTS = 50, 8, 50
 WAIT_S, RECOVERY_S, STOP_S = 30.0, 10.0, 60.0

@@ -13,10 +13,10 @@ import sys
 from pathlib import Path
 
 from benchmarks.reliability.client import Client, Heard, clients, settle_all
-from benchmarks.reliability.driver import run
 from benchmarks.reliability.report import Report, conclude, parser, scratch
 from benchmarks.reliability.servers import ServerProcess, save_bandit, serve_arguments
 from benchmarks.reliability.truth import compare, digests, served_digest, settings_of
+from recloop.serving.load import run
 from recloop.utils.seeding import stream
 
 N_ITEMS, WIDTH = 100, 8

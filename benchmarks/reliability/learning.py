@@ -18,11 +18,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from benchmarks.reliability.driver import Connection, connect, request_bytes
 from benchmarks.reliability.report import Report, conclude, parser, scratch
 from benchmarks.reliability.servers import ServerProcess
 from recloop.evaluation.intervals import normal_interval
 from recloop.models.bandits.linear import LinUCBRecommender
+from recloop.serving.load import Connection, connect, request_bytes
 from recloop.simulators.linear import LinearParams, LinearWorld
 from recloop.types import FloatArray
 from recloop.utils.seeding import stream

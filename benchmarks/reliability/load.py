@@ -14,9 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks.reliability.driver import Measured, closed_loop, request_bytes, run
 from benchmarks.reliability.report import Report, conclude, parser, scratch
 from benchmarks.reliability.servers import ServerProcess, save_bandit, serve_arguments
+from recloop.serving.load import Measured, closed_loop, request_bytes, run
 from recloop.utils.seeding import stream
 
 N_ITEMS, WIDTH, K = 1000, 32, 10

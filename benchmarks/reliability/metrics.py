@@ -2,7 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from benchmarks.reliability.driver import ask_once
+from recloop.serving.load import ask_once
 
 
 async def read(address: str) -> dict[str, float]:

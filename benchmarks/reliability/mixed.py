@@ -9,12 +9,12 @@ from pathlib import Path
 
 from benchmarks.reliability import metrics
 from benchmarks.reliability.client import Heard, after, clients, talk_all
-from benchmarks.reliability.driver import run
 from benchmarks.reliability.report import Report, conclude, parser, scratch
 from benchmarks.reliability.servers import ServerProcess, save_bandit, serve_arguments
 from benchmarks.reliability.truth import compare, settings_of
 from recloop.decisions import open_log
 from recloop.models.bandits.linear import LinUCBRecommender
+from recloop.serving.load import run
 from recloop.serving.opening import recovered
 from recloop.serving.registry import Registry
 

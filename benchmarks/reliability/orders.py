@@ -18,7 +18,6 @@ import msgspec
 import numpy as np
 
 from benchmarks.reliability import metrics
-from benchmarks.reliability.driver import Connection, ask_once, connect, run
 from benchmarks.reliability.report import Report, conclude, parser, scratch
 from benchmarks.reliability.servers import (
     DidNotStart,
@@ -30,6 +29,7 @@ from benchmarks.reliability.truth import digests, served_digest, settings_of
 from recloop.decisions import open_log
 from recloop.models.bandits.linear import LinUCBRecommender
 from recloop.models.packed import packed
+from recloop.serving.load import Connection, ask_once, connect, run
 from recloop.serving.opening import recovered
 from recloop.serving.registry import Registry
 from recloop.types import FloatArray

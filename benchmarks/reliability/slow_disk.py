@@ -11,10 +11,10 @@ from pathlib import Path
 
 from benchmarks.reliability import metrics
 from benchmarks.reliability.client import Heard, after, clients, talk_all
-from benchmarks.reliability.driver import run
 from benchmarks.reliability.report import Report, conclude, parser, scratch
 from benchmarks.reliability.servers import ServerProcess, save_bandit, serve_arguments
 from benchmarks.reliability.truth import compare
+from recloop.serving.load import run
 
 N_ITEMS, WIDTH, WAITING = 50, 8, 64
 OWN = 4  # questions of the service to its own log, which have no limit to keep

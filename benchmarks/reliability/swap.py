@@ -16,7 +16,6 @@ from pathlib import Path
 
 from benchmarks.reliability.bad_models import NAMES, SPOILED, spoil_all
 from benchmarks.reliability.client import Client, Heard, clients, settle_all, talk_all
-from benchmarks.reliability.driver import Reply, ask_once, run
 from benchmarks.reliability.report import Report, conclude, parser, scratch
 from benchmarks.reliability.servers import (
     ADMIN_KEY,
@@ -27,6 +26,7 @@ from benchmarks.reliability.servers import (
     serve_arguments,
 )
 from benchmarks.reliability.truth import compare, digests, served_digest, settings_of
+from recloop.serving.load import Reply, ask_once, run
 from recloop.serving.registry import Registry
 
 WIDTH, N_SWAPS, MOST_S = 32, 10, 1.0
